@@ -1,0 +1,245 @@
+"""params.yaml as frozen, typed sections: unknown keys are errors, each field has its meaning and unit."""
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+import yaml
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from slyk.errors import ParamsError
+
+Count = Annotated[int, Field(ge=1)]
+Fraction = Annotated[float, Field(ge=0.0, le=1.0)]
+Positive = Annotated[float, Field(gt=0.0)]
+NotNegative = Annotated[float, Field(ge=0.0)]
+Precision = Literal["auto", "fp32", "bf16"]
+
+
+class Section(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class Dataset(Section):
+    reader: str
+    """A name of `slyk.datasets.DATASETS`."""
+    root: str
+    """Where the raw set lives: a folder or a link to one, below SLYK_ROOT or absolute."""
+    camera: tuple[Positive, Positive, Positive, Positive] | None = None
+    """focal x, focal y, centre x, centre y in px for photos without a camera; None: focal = longer side."""
+    licence: str = "unknown"
+    """Travels into manifest, run and model."""
+
+
+class Render(Section):
+    domain: Literal["wide"] = "wide"
+    """What is drawn: gaze within +-30 deg pitch, +-40 deg yaw, independent of the head (+-30 deg)."""
+    num_train_people: Count
+    num_test_people: Count
+    photos_per_person: Count
+    photo_px: Annotated[int, Field(ge=64)]
+    """Side of the square photo."""
+    eye_supersampling: Annotated[int, Field(ge=1, le=4)]
+    """Rays a pixel and axis inside the eye boxes."""
+
+    @property
+    def num_people(self) -> int:
+        return self.num_train_people + self.num_test_people
+
+
+class Index(Section):
+    photos_per_shard: Annotated[int, Field(ge=1, le=250)]
+    min_face_px: Count
+    """Detected faces with a narrower box are rejected as too small."""
+    max_reject_fraction: Fraction
+    """The stage fails when more photos than this are rejected."""
+
+
+class Normalize(Section):
+    focal_px: Positive
+    """Focal length of the virtual camera at the stored face resolution."""
+    distance_mm: Positive
+    """Virtual distance of the face centre."""
+    face_px: Count
+    """Side of the face square at margin 1."""
+    face_margin: Annotated[float, Field(ge=1.0)]
+    eye_px: Count
+    """Side of the eye square at margin 1 (the width of an eye patch)."""
+    eye_margin: Annotated[float, Field(ge=1.6)]
+    eye_zoom: Positive
+    """Eye px/mm over face px/mm."""
+    jpeg_quality: Annotated[int, Field(ge=50, le=100)]
+    max_reject_fraction: Fraction
+
+
+class Protocol(Section):
+    num_gate_people: Count
+    """People of the training split kept apart for `slyk promote`; never trained or reported on."""
+
+
+class Views(Section):
+    flip: Fraction = 0.0
+    """Probability of a mirror image: eyes swap, yaw changes sign."""
+    rotate: Fraction = 0.0
+    """Probability of a turn by up to +-rotate_deg."""
+    rotate_deg: Annotated[float, Field(ge=0.0, le=45.0)] = 0.0
+    blur: Fraction = 0.0
+    """Probability of a Gaussian blur."""
+    blur_sigma: tuple[Positive, Positive] = (0.1, 2.0)
+    """px, uniform."""
+    gray: Fraction = 0.0
+    """Probability of losing colour."""
+    shift_mm: Annotated[float, Field(ge=0.0, le=10.0)] = 0.0
+    """Each square moves by up to this in x and y: detectors are not exact."""
+    scale: Annotated[float, Field(ge=0.0, le=0.3)] = 0.0
+    """Each square grows or shrinks by up to this share."""
+    light: Annotated[float, Field(ge=0.0, le=0.9)] = 0.0
+    """Contrast and brightness change by up to this share."""
+
+
+class Encoder(Section):
+    backbone: str
+    """A name of `slyk.models.backbones.BACKBONES`."""
+    weights: str | None
+    """A local file of timm weights to start from, or null."""
+    width: Count
+    """Width of the tokens and of the embedding."""
+    heads: Count
+    """Attention heads."""
+    layers: Count
+    """Attention layers."""
+
+
+class Pretrain(Section):
+    datasets: tuple[str, ...]
+    """Shards to read, training groups only."""
+    objective: Literal["mbyol"]
+    """A name of `slyk.objectives.OBJECTIVES`."""
+    face_px: Count
+    """Side of the face that the network sees."""
+    encoder: Encoder
+    projector_hidden: Count
+    projector_out: Count
+    momentum: Fraction
+    """First EMA momentum; rises to 1 over training on a half cosine."""
+    views: Views
+    epochs: Count
+    batch_size: Annotated[int, Field(ge=2)]
+    """Samples a step over all workers."""
+    learning_rate: Positive
+    weight_decay: NotNegative
+    """On weight matrices only."""
+    warmup_epochs: NotNegative
+    precision: Precision
+    """auto: bf16 where the processor has it, else fp32."""
+    checkpoints_per_epoch: Count
+
+
+class FinetuneGaze(Section):
+    datasets: tuple[str, ...]
+    views: Views
+    dropout: Fraction
+    hidden: tuple[Count, ...]
+    """Widths of the MLP behind the three bottlenecks."""
+    ev_scope: Literal["batch", "output", "sample"]
+    """Over what the inverse explained variance is taken (docs/methods.md)."""
+    epochs: Count
+    batch_size: Annotated[int, Field(ge=2)]
+    learning_rate: Positive
+    """Of bottlenecks and MLP."""
+    encoder_learning_rate: NotNegative
+    """Of the pretrained trunk; 0 freezes it."""
+    weight_decay: NotNegative
+    warmup_epochs: NotNegative
+    clip_norm: Positive
+    precision: Precision
+    checkpoints_per_epoch: Count
+
+
+class Finetune(Section):
+    gaze: FinetuneGaze
+
+
+class Evaluate(Section):
+    batch_size: Count
+    bootstrap_samples: Annotated[int, Field(ge=100)]
+    """Draws of people for the 95 % interval."""
+
+
+class Promote(Section):
+    margin_deg: NotNegative
+    """The challenger passes when the upper end of the paired 95 % interval of its extra error stays below."""
+    worst_person_margin_deg: NotNegative
+    """The worst gate person may lose at most this."""
+
+
+class Params(Section):
+    seed: Annotated[int, Field(ge=0, lt=2**31)]
+    datasets: dict[str, Dataset]
+    render: Render
+    index: Index
+    normalize: Normalize
+    protocol: Protocol
+    pretrain: Pretrain
+    finetune: Finetune
+    evaluate: Evaluate
+    promote: Promote
+
+
+def load_params(path: Path) -> Params:
+    """Reads and checks params.yaml. Raises ParamsError naming every wrong path and the keys allowed there."""
+    try:
+        raw = yaml.safe_load(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        raise ParamsError(f"{path} not found: run from the project folder or set SLYK_ROOT") from None
+    except yaml.YAMLError as error:
+        raise ParamsError(f"{path} is not valid YAML: {error}") from None
+    try:
+        return Params.model_validate(raw)
+    except ValidationError as error:
+        lines = [_explain(raw, e["loc"], e["type"], e["msg"]) for e in error.errors()]
+        raise ParamsError(f"{path}: {len(lines)} wrong entries\n" + "\n".join(f"  {line}" for line in lines)) from None
+
+
+def _explain(raw: Any, location: tuple[int | str, ...], kind: str, message: str) -> str:
+    name = ".".join(str(part) for part in location)
+    if kind not in ("extra_forbidden", "missing"):
+        return f"{name}: {message}, found {_at(raw, location)!r}"
+    section = _section_at(location[:-1])
+    allowed = ", ".join(section.model_fields) if section else "?"
+    what = "unknown key" if kind == "extra_forbidden" else "missing key"
+    return f"{name}: {what}; allowed there: {allowed}"
+
+
+def _at(raw: Any, location: tuple[int | str, ...]) -> Any:
+    for part in location:
+        try:
+            raw = raw[part]
+        except (KeyError, IndexError, TypeError):
+            return None
+    return raw
+
+
+def _section_at(location: tuple[int | str, ...]) -> type[Section] | None:
+    section: Any = Params
+    for part in location:
+        if isinstance(section, type) and issubclass(section, Section):
+            section = section.model_fields[str(part)].annotation if str(part) in section.model_fields else None
+        else:  # a mapping name -> section
+            section = next((a for a in getattr(section, "__args__", ()) if isinstance(a, type)), None)
+            section = Dataset if section is str else section
+    return section if isinstance(section, type) and issubclass(section, Section) else None
+
+
+def as_flat(section: BaseModel, prefix: str = "") -> dict[str, Any]:
+    """`{"views.flip": 0.5, ...}`: one value a name, as MLflow logs params."""
+    flat: dict[str, Any] = {}
+    for name, value in section:
+        if isinstance(value, BaseModel):
+            flat |= as_flat(value, f"{prefix}{name}.")
+        elif isinstance(value, Mapping):
+            for key, inner in value.items():
+                flat |= as_flat(inner, f"{prefix}{name}.{key}.")
+        else:
+            flat[f"{prefix}{name}"] = value
+    return flat
