@@ -1,0 +1,73 @@
+"""Ray, on this machine or on the cluster that RAY_ADDRESS names; always with token authentication."""
+
+import os
+import secrets
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+TOKEN = Path("~/.ray/auth_token").expanduser()
+
+
+def ensure_token() -> None:
+    """Sets the authentication mode and makes a private token where there is none (Ray alone would make it readable)."""
+    os.environ.setdefault("RAY_AUTH_MODE", "token")
+    if os.environ["RAY_AUTH_MODE"] != "token" or "RAY_AUTH_TOKEN" in os.environ or "RAY_AUTH_TOKEN_PATH" in os.environ:
+        return
+    TOKEN.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+    try:
+        handle = os.open(TOKEN, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+    except FileExistsError:
+        return
+    with os.fdopen(handle, "w") as file:
+        file.write(secrets.token_hex(32))
+
+
+def num_cpus() -> int:
+    """Cores for a Ray of this machine: SLYK_NUM_CPUS, or those that this process may use."""
+    return int(os.environ.get("SLYK_NUM_CPUS", len(os.sched_getaffinity(0))))
+
+
+@contextmanager
+def connect() -> Iterator[Any]:
+    """A connected `ray`. Without RAY_ADDRESS a private Ray starts here and ends with the block."""
+    ensure_token()
+    os.environ.setdefault("RAY_TRAIN_HEALTH_CHECK_INTERVAL_S", "0.2")
+    os.environ.setdefault("RAY_TRAIN_COLLECTIVE_TIMEOUT_S", "600")
+    os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
+    os.environ.setdefault("RAY_worker_niceness", "0")  # at 15, any other process starves the workers
+    os.environ.setdefault("RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO", "0")
+    import ray
+
+    if ray.is_initialized():  # the caller's Ray: tests, notebooks
+        yield ray
+        return
+    address = os.environ.get("RAY_ADDRESS")
+    if address:
+        ray.init(address=address, log_to_driver=True, logging_level="warning")
+    else:
+        ray.init(
+            address="local",
+            num_cpus=num_cpus(),
+            object_store_memory=512 * 2**20,
+            include_dashboard=False,
+            logging_level="warning",
+            log_to_driver=True,
+            _temp_dir=f"/tmp/slyk-ray-{os.getuid()}",
+        )
+    quiet_progress()
+    try:
+        yield ray
+    finally:
+        ray.shutdown()
+
+
+def quiet_progress() -> None:
+    """Progress bars only where somebody watches."""
+    from ray.data import DataContext
+
+    context = DataContext.get_current()
+    context.enable_progress_bars = sys.stderr.isatty()
+    context.print_on_execution_start = False

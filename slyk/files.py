@@ -1,0 +1,64 @@
+"""Files that are whole or absent, digests of files and of source code, and the folder that paths resolve against."""
+
+import hashlib
+import json
+import os
+import tempfile
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any
+
+
+def root() -> Path:
+    """SLYK_ROOT, or the current folder: what every relative path argument stands against, on any machine."""
+    return Path(os.environ.get("SLYK_ROOT", ".")).resolve()
+
+
+def resolve(path: str | Path) -> Path:
+    """`path` below the root, or itself where absolute."""
+    return root() / path
+
+
+def write_atomic(path: Path, data: bytes) -> None:
+    """Writes beside the target, syncs and renames: a reader sees the old file or the new one, never half."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    handle, name = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)
+    try:
+        with os.fdopen(handle, "wb") as file:
+            file.write(data)
+            file.flush()
+            os.fsync(file.fileno())
+        umask = os.umask(0)
+        os.umask(umask)
+        Path(name).chmod(0o666 & ~umask)
+        Path(name).replace(path)
+    except BaseException:
+        Path(name).unlink(missing_ok=True)
+        raise
+
+
+def write_json(path: Path, value: Any) -> None:
+    """JSON with sorted keys: the same value gives the same bytes."""
+    write_atomic(path, (json.dumps(value, indent=1, sort_keys=True, allow_nan=False) + "\n").encode())
+
+
+def sha256(path: Path) -> str:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def digest(value: Any) -> str:
+    """sha256 of the canonical JSON of a value."""
+    return hashlib.sha256(json.dumps(value, sort_keys=True).encode()).hexdigest()
+
+
+def code_digest(packages: Iterable[str]) -> str:
+    """sha256 over the source of `slyk` packages or modules ("geometry", "views.py"): what a result depends on."""
+    base = Path(__file__).parent
+    hasher = hashlib.sha256()
+    for package in sorted(packages):
+        files = [base / package] if package.endswith(".py") else sorted((base / package).rglob("*.py"))
+        assert files, package
+        for file in files:
+            hasher.update(f"{file.relative_to(base)}\0".encode() + file.read_bytes())
+    return hasher.hexdigest()
