@@ -1,0 +1,126 @@
+"""Photos from anywhere, read safely: the format comes from the bytes, the size from the header before any decoding."""
+
+import struct
+from pathlib import Path
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from slyk.errors import PhotoError
+
+PHOTO_SUFFIXES = frozenset({".jpg", ".jpeg", ".png", ".bmp", ".webp"})
+MAX_BYTES = 128 * 2**20
+MAX_PIXELS = 64_000_000
+
+_PNG = b"\x89PNG\r\n\x1a\n"
+_START_OF_FRAME = frozenset(range(0xC0, 0xD0)) - {0xC4, 0xC8, 0xCC}
+_START_OF_SCAN, _END_OF_IMAGE = 0xDA, b"\xff\xd9"
+
+
+def read_photo(path: Path, *, max_bytes: int = MAX_BYTES, max_pixels: int = MAX_PIXELS) -> NDArray[np.uint8]:
+    """BGR uint8 (H, W, 3), upright by its EXIF orientation; grey, transparent and 16-bit photos are converted.
+
+    Raises PhotoError with one of the reasons `not_found`, `empty_file`, `too_large_file`, `not_a_photo`,
+    `too_many_pixels`, `truncated` (OpenCV alone would fill the missing part with grey) and `unreadable`.
+    """
+    data = _read_bytes(path, max_bytes)
+    width, height = header_size(data, path.name)
+    if width * height > max_pixels:
+        raise PhotoError("too_many_pixels", f"{path.name}: {width} x {height}, at most {max_pixels}")
+    if not _is_whole(data):
+        raise PhotoError("truncated", f"{path.name}: the file ends before the picture does")
+    try:
+        photo = cv2.imdecode(np.frombuffer(data, dtype=np.uint8), cv2.IMREAD_COLOR)
+    except cv2.error as error:
+        raise PhotoError("unreadable", f"{path.name}: {error.err}") from None
+    if photo is None:
+        raise PhotoError("unreadable", f"{path.name}: the decoder gives up")
+    return np.asarray(photo, dtype=np.uint8)
+
+
+def header_size(data: bytes, name: str = "photo") -> tuple[int, int]:
+    """Width and height in pixels as stored, from the header alone; PhotoError `not_a_photo`, `truncated`."""
+    try:
+        if data.startswith(_PNG) and data[12:16] == b"IHDR":
+            width, height = struct.unpack_from(">II", data, 16)
+        elif data.startswith(b"\xff\xd8\xff"):
+            width, height = _jpeg_frame(data)[:2]
+        elif data.startswith(b"BM"):
+            width, height = (abs(v) for v in struct.unpack_from("<ii", data, 18))
+        elif data[:4] == b"RIFF" and data[8:12] == b"WEBP":
+            width, height = _webp_size(data)
+        else:
+            raise PhotoError("not_a_photo", f"{name}: neither JPEG, PNG, BMP nor WebP inside")
+    except (struct.error, IndexError):
+        raise PhotoError("truncated", f"{name}: the file ends within its header") from None
+    if width < 1 or height < 1:
+        raise PhotoError("unreadable", f"{name}: {width} x {height} pixels")
+    return width, height
+
+
+def _read_bytes(path: Path, max_bytes: int) -> bytes:
+    try:
+        size = path.stat().st_size
+        if size > max_bytes:
+            raise PhotoError("too_large_file", f"{path.name}: {size} bytes, at most {max_bytes}")
+        data = path.read_bytes()
+    except FileNotFoundError:
+        raise PhotoError("not_found", path.name) from None
+    except OSError as error:
+        raise PhotoError("unreadable", f"{path.name}: {error.strerror}") from None
+    if not data:
+        raise PhotoError("empty_file", path.name)
+    return data
+
+
+def _jpeg_frame(data: bytes) -> tuple[int, int, int]:
+    """Width, height and the offset of the first scan, by the segments: a thumbnail inside EXIF is stepped over."""
+    offset, width, height = 2, 0, 0
+    while True:
+        marker = data[offset + 1]
+        if data[offset] != 0xFF:
+            raise PhotoError("unreadable", "a JPEG segment does not start where the one before ends")
+        if marker == 0xFF:  # padding before a marker
+            offset += 1
+            continue
+        (length,) = struct.unpack_from(">H", data, offset + 2)
+        if marker in _START_OF_FRAME:
+            height, width = struct.unpack_from(">HH", data, offset + 5)
+        if marker == _START_OF_SCAN:
+            return width, height, offset
+        offset += 2 + length
+
+
+def _webp_size(data: bytes) -> tuple[int, int]:
+    kind = data[12:16]
+    if kind == b"VP8X":
+        return 1 + int.from_bytes(data[24:27], "little"), 1 + int.from_bytes(data[27:30], "little")
+    if kind == b"VP8L":
+        (bits,) = struct.unpack_from("<I", data, 21)
+        return 1 + (bits & 0x3FFF), 1 + (bits >> 14 & 0x3FFF)
+    width, height = struct.unpack_from("<HH", data, 26)
+    return width & 0x3FFF, height & 0x3FFF
+
+
+def _is_whole(data: bytes) -> bool:
+    """Whether the picture has its end. Bytes after the end, as some phones append, do no harm."""
+    if data.startswith(b"\xff\xd8"):
+        return data.find(_END_OF_IMAGE, _jpeg_frame(data)[2]) >= 0
+    if data.startswith(_PNG):
+        return _png_ends(data)
+    if data.startswith(b"RIFF"):
+        return len(data) >= 8 + int(struct.unpack_from("<I", data, 4)[0])
+    (start,) = struct.unpack_from("<I", data, 10)
+    width, height, _, bits, compression = struct.unpack_from("<iiHHI", data, 18)
+    return compression != 0 or len(data) >= start + (abs(width) * bits + 31) // 32 * 4 * abs(height)
+
+
+def _png_ends(data: bytes) -> bool:
+    offset = len(_PNG)
+    while offset + 12 <= len(data):
+        (length,) = struct.unpack_from(">I", data, offset)
+        offset += 12 + length
+        if data[offset - length - 8 : offset - length - 4] == b"IEND":
+            return offset <= len(data)
+    return False

@@ -1,0 +1,121 @@
+"""Photos from anywhere: odd formats come out as BGR, broken files say why."""
+
+import os
+import struct
+import zlib
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+
+from slyk.errors import PhotoError
+from slyk.photos import header_size, read_photo
+
+
+def ramp(height: int = 40, width: int = 60) -> np.ndarray:
+    rows, columns = np.mgrid[0:height, 0:width]
+    return np.stack([rows * 255 / height, columns * 255 / width, 0 * rows + 128], axis=-1).astype(np.uint8)
+
+
+def reason(path: Path, **limits: int) -> str:
+    with pytest.raises(PhotoError) as error:
+        read_photo(path, **limits)
+    return error.value.reason
+
+
+def encoded(suffix: str, image: np.ndarray) -> bytes:
+    done, data = cv2.imencode(suffix, image)
+    assert done
+    return bytes(data)
+
+
+@pytest.mark.parametrize("suffix", [".png", ".bmp", ".jpg", ".webp"])
+def test_formats_and_header_sizes(tmp_path: Path, suffix: str) -> None:
+    path = tmp_path / f"photo{suffix}"
+    path.write_bytes(encoded(suffix, ramp()))
+    photo = read_photo(path)
+    assert photo.dtype == np.uint8 and photo.shape == (40, 60, 3)
+    assert np.abs(photo.astype(int) - ramp()).mean() < 4
+    assert header_size(path.read_bytes()) == (60, 40)
+
+
+def test_grey_transparent_and_16_bit_become_bgr(tmp_path: Path) -> None:
+    grey, deep, clear = (tmp_path / name for name in ("grey.png", "deep.png", "clear.png"))
+    grey.write_bytes(encoded(".png", ramp()[..., 0]))
+    deep.write_bytes(encoded(".png", ramp().astype(np.uint16) * 257))
+    clear.write_bytes(encoded(".png", np.dstack([ramp(), np.full((40, 60), 7, np.uint8)])))
+    assert (read_photo(grey) == ramp()[..., :1]).all()
+    assert (read_photo(deep) == ramp()).all()
+    assert (read_photo(clear) == ramp()).all()
+
+
+def test_exif_orientation_is_applied(tmp_path: Path) -> None:
+    """Orientation 6: the camera lay on its side; row 0 of the file is the right edge of the upright photo."""
+    jpeg = encoded(".jpg", ramp())
+    tiff = b"II*\0" + struct.pack("<IHHHII", 8, 1, 0x0112, 3, 1, 6) + b"\0\0\0\0"
+    exif = b"\xff\xe1" + struct.pack(">H", 8 + len(tiff)) + b"Exif\0\0" + tiff
+    path = tmp_path / "phone.jpg"
+    path.write_bytes(jpeg[:2] + exif + jpeg[2:])
+    photo = read_photo(path)
+    assert photo.shape == (60, 40, 3)
+    assert np.abs(photo.astype(int) - np.rot90(ramp(), -1)).mean() < 4
+
+
+@pytest.mark.parametrize("suffix", [".png", ".bmp", ".jpg", ".webp"])
+@pytest.mark.parametrize("share", [0.03, 0.5, 0.97])
+def test_cut_files_are_truncated(tmp_path: Path, suffix: str, share: float) -> None:
+    noise = np.random.default_rng(1).integers(0, 255, (64, 64, 3)).astype(np.uint8)
+    data = encoded(suffix, noise)
+    path = tmp_path / f"cut{suffix}"
+    path.write_bytes(data[: int(len(data) * share)])
+    assert reason(path) == "truncated"
+
+
+def test_a_cut_jpeg_is_not_saved_by_its_thumbnail(tmp_path: Path) -> None:
+    """The thumbnail inside EXIF has an end-of-image marker of its own."""
+    jpeg, thumbnail = encoded(".jpg", ramp(200, 300)), encoded(".jpg", ramp())
+    segment = b"\xff\xe1" + struct.pack(">H", 2 + len(thumbnail)) + thumbnail
+    path = tmp_path / "phone.jpg"
+    path.write_bytes(jpeg[:2] + segment + jpeg[2:])
+    assert read_photo(path).shape == (200, 300, 3)
+    path.write_bytes((jpeg[:2] + segment + jpeg[2:])[:-200])
+    assert reason(path) == "truncated"
+
+
+def test_bytes_after_the_end_do_no_harm(tmp_path: Path) -> None:
+    path = tmp_path / "motion.jpg"
+    path.write_bytes(encoded(".jpg", ramp()) + b"a short film" * 20)
+    assert read_photo(path).shape == (40, 60, 3)
+
+
+def test_a_huge_header_is_refused_before_decoding(tmp_path: Path) -> None:
+    header = struct.pack(">IIBBBBB", 20_000, 20_000, 8, 2, 0, 0, 0)
+    chunk = b"IHDR" + header
+    path = tmp_path / "bomb.png"
+    path.write_bytes(b"\x89PNG\r\n\x1a\n" + struct.pack(">I", 13) + chunk + struct.pack(">I", zlib.crc32(chunk)))
+    assert reason(path) == "too_many_pixels"
+
+
+def test_reasons_of_other_broken_files(tmp_path: Path) -> None:
+    assert reason(tmp_path / "absent.jpg") == "not_found"
+    assert reason(tmp_path) == "unreadable"  # a folder
+    (tmp_path / "empty.jpg").write_bytes(b"")
+    assert reason(tmp_path / "empty.jpg") == "empty_file"
+    (tmp_path / "text.jpg").write_text("this is a letter")
+    assert reason(tmp_path / "text.jpg") == "not_a_photo"
+    assert reason(tmp_path / "text.jpg", max_bytes=4) == "too_large_file"
+    (tmp_path / "noise.jpg").write_bytes(b"\xff\xd8\xff" + bytes(range(256)))
+    assert reason(tmp_path / "noise.jpg") in ("unreadable", "truncated")
+    png = bytearray(encoded(".png", ramp()))
+    png[60:90] = bytes(30)
+    (tmp_path / "broken.png").write_bytes(png)
+    assert reason(tmp_path / "broken.png") == "unreadable"
+
+
+@pytest.mark.skipif(os.geteuid() == 0, reason="root reads everything")
+def test_a_file_without_permission(tmp_path: Path) -> None:
+    path = tmp_path / "locked.png"
+    path.write_bytes(encoded(".png", ramp()))
+    path.chmod(0)
+    assert reason(path) == "unreadable"
