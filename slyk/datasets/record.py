@@ -32,6 +32,24 @@ class Record:
     eyes: EyesSource
 
 
+@dataclass(frozen=True)
+class ReadOptions:
+    """What readers that detect faces need: camera (3, 3) or None for the guess, narrowest face box in px."""
+
+    camera: Array | None = None
+    min_face_px: int = 40
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What came of one photo: its records, or the reason why there is none, with a detail for people."""
+
+    photo: str
+    records: tuple[Record, ...] = ()
+    reason: str = ""
+    detail: str = ""
+
+
 def to_row(record: Record) -> dict[str, Any]:
     """A flat row for parquet; arrays become lists of float64."""
     row: dict[str, Any] = {f.name: getattr(record, f.name) for f in fields(record) if f.name not in ("geometry", "gaze")}

@@ -1,0 +1,46 @@
+"""Reader of the rendered set: `annotations.parquet` beside `photos/`, everything exact (docs/datasets.md)."""
+
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+import numpy as np
+import pyarrow.parquet as pq
+
+from slyk.datasets.record import Outcome, ReadOptions, Record
+from slyk.errors import DataMissingError
+from slyk.geometry.normalize import FaceGeometry
+
+LICENCE = "Apache-2.0"
+ANNOTATIONS = "annotations.parquet"
+_COLUMNS = ["photo", "person", "split", "camera", "head_rotation", "face_center_mm", "eyes_mm", "gaze"]
+
+
+def photos(listed: Sequence[str]) -> list[str]:
+    """The rendered photos among the listed files."""
+    return [path for path in listed if path.startswith("photos/") and path.endswith(".jpg")]
+
+
+def read(root: Path, chosen: Sequence[str], options: ReadOptions) -> Iterator[Outcome]:
+    """One outcome a photo. Raises DataMissingError where the annotations are gone."""
+    if not (root / ANNOTATIONS).is_file():
+        raise DataMissingError(f"{root / ANNOTATIONS} not found: render it again with `dvc repro --force render`")
+    table = pq.read_table(root / ANNOTATIONS, columns=_COLUMNS, filters=[("photo", "in", list(chosen))])
+    rows = {row["photo"]: row for row in table.to_pylist()}
+    for photo in chosen:
+        row = rows.get(photo)
+        yield Outcome(photo, reason="no_annotation") if row is None else Outcome(photo, (_record(row),))
+
+
+def _record(row: dict[str, object]) -> Record:
+    def array(name: str, *shape: int) -> np.ndarray[tuple[int, ...], np.dtype[np.float64]]:
+        return np.asarray(row[name], dtype=np.float64).reshape(shape)
+
+    person, photo = str(row["person"]), str(row["photo"])
+    geometry = FaceGeometry(
+        camera=array("camera", 3, 3),
+        head_rotation=array("head_rotation", 3, 3),
+        face_center_mm=array("face_center_mm", 3),
+        eyes_mm=array("eyes_mm", 2, 3),
+    )
+    key = f"{person}/{Path(photo).stem}"
+    return Record(key, photo, person, str(row["split"]), geometry, array("gaze", 3), "annotated")

@@ -1,0 +1,73 @@
+"""The manifest of a data set's shards: written last, so a folder without one is incomplete."""
+
+import json
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from slyk.errors import DataMissingError
+from slyk.files import digest, write_json
+from slyk.shards.sample import CONVENTION, MEMBERS
+
+NAME = "manifest.json"
+
+
+@dataclass(frozen=True)
+class ShardEntry:
+    name: str
+    group: str
+    split: str
+    num_samples: int
+    num_labelled: int
+    eyes: dict[str, int]
+    size: int
+    sha256: str
+
+
+@dataclass(frozen=True)
+class Manifest:
+    """dataset: its name in params.yaml; crops: arguments of CropSpec; digest: over everything else here."""
+
+    dataset: str
+    licence: str
+    crops: dict[str, Any]
+    shards: tuple[ShardEntry, ...]
+    digest: str
+
+    @property
+    def num_samples(self) -> int:
+        return sum(shard.num_samples for shard in self.shards)
+
+    def groups(self, split: str | None = None, *, labelled: bool = False) -> list[str]:
+        """Names of the groups of a split (or of all), sorted; `labelled` keeps those with gaze labels."""
+        return sorted(
+            {s.group for s in self.shards if split in (None, s.split) and (s.num_labelled > 0 or not labelled)}
+        )
+
+
+def write(folder: Path, dataset: str, licence: str, crops: dict[str, Any], sidecars: Iterable[dict[str, Any]]) -> None:
+    """Writes `manifest.json` from the shards' sidecars."""
+    names = ShardEntry.__dataclass_fields__
+    shards = [{name: s[name] for name in names} for s in sorted(sidecars, key=lambda s: str(s["name"]))]
+    body = {
+        "format": 1,
+        "dataset": dataset,
+        "licence": licence,
+        "convention": CONVENTION,
+        "members": list(MEMBERS),
+        "crops": crops,
+        "shards": shards,
+        "num_samples": sum(s["num_samples"] for s in shards),
+    }
+    write_json(folder / NAME, body | {"digest": digest(body)})
+
+
+def load(folder: Path) -> Manifest:
+    """Raises DataMissingError where the folder has no manifest: it was never finished."""
+    try:
+        body = json.loads((folder / NAME).read_bytes())
+    except FileNotFoundError:
+        raise DataMissingError(f"{folder / NAME} not found: run `dvc repro normalize@{folder.name}`") from None
+    shards = tuple(ShardEntry(**s) for s in body["shards"])
+    return Manifest(body["dataset"], body["licence"], body["crops"], shards, body["digest"])

@@ -1,0 +1,101 @@
+"""Reads samples of shards at any position, after the shards were checked against their manifest."""
+
+import json
+import os
+import zlib
+from collections.abc import Collection, Iterator, Sequence
+from pathlib import Path
+
+from slyk.errors import CorruptShardError, DataMissingError
+from slyk.files import sha256
+from slyk.shards.crops import CropSpec
+from slyk.shards.manifest import Manifest, ShardEntry, load
+from slyk.shards.sample import MEMBERS, Sample, decode
+from slyk.shards.write import sidecar_path
+
+
+class ShardSet(Sequence[Sample]):
+    """The samples of chosen groups, in the manifest's order. Safe to send to loader workers: files open on first use."""
+
+    def __init__(self, folder: Path, manifest: Manifest, groups: Collection[str] | None = None) -> None:
+        self.folder = folder
+        self.manifest = manifest
+        self._files: dict[str, int] = {}
+        self._places: list[tuple[str, str, dict[str, tuple[int, int]]]] = []
+        for shard in manifest.shards:
+            if groups is None or shard.group in groups:
+                self._places += _samples(folder, shard)
+
+    @classmethod
+    def open(cls, folder: Path, groups: Collection[str] | None = None) -> "ShardSet":
+        """Raises DataMissingError without a manifest, CorruptShardError naming file and member that differ."""
+        manifest = load(folder)
+        for shard in manifest.shards:
+            if groups is None or shard.group in groups:
+                verify(folder, shard)
+        return cls(folder, manifest, groups)
+
+    @property
+    def spec(self) -> CropSpec:
+        return CropSpec(**self.manifest.crops)
+
+    def __len__(self) -> int:
+        return len(self._places)
+
+    def __getitem__(self, index: int) -> Sample:  # type: ignore[override]  # slices are of no use here
+        shard, key, members = self._places[index]
+        file = self._files.get(shard)
+        if file is None:
+            file = self._files[shard] = os.open(self.folder / f"{shard}.tar", os.O_RDONLY)
+        return decode(key, {name: os.pread(file, size, offset) for name, (offset, size) in members.items()})
+
+    def __iter__(self) -> Iterator[Sample]:
+        return (self[i] for i in range(len(self)))
+
+    def __getstate__(self) -> dict[str, object]:
+        return self.__dict__ | {"_files": {}}
+
+    def key(self, index: int) -> str:
+        return self._places[index][1]
+
+    def close(self) -> None:
+        for file in self._files.values():
+            os.close(file)
+        self._files.clear()
+
+    def __del__(self) -> None:
+        self.close()
+
+
+def verify(folder: Path, shard: ShardEntry) -> None:
+    """Compares one shard with its manifest entry; on a difference names the first member that is not as written."""
+    path = folder / f"{shard.name}.tar"
+    advice = "restore it with `dvc checkout`, or delete it and run `dvc repro`"
+    if not path.is_file():
+        raise DataMissingError(f"{path} is named in the manifest but not there: {advice}")
+    if path.stat().st_size == shard.size and sha256(path) == shard.sha256:
+        return
+    data = path.read_bytes()
+    for name, offset, size, crc in _members(folder, shard):
+        part = data[offset : offset + size]
+        if len(part) < size or zlib.crc32(part) != crc:
+            raise CorruptShardError(f"{path}: member {name} differs from what was written: {advice}")
+    raise CorruptShardError(f"{path}: differs from its manifest outside of its members: {advice}")
+
+
+def _members(folder: Path, shard: ShardEntry) -> list[tuple[str, int, int, int]]:
+    sidecar = sidecar_path(folder, shard.name)
+    if not sidecar.is_file():
+        raise DataMissingError(f"{sidecar} not found: run `dvc checkout` or `dvc repro normalize@{folder.name}`")
+    return [(name, offset, size, crc) for name, offset, size, crc in json.loads(sidecar.read_bytes())["members"]]
+
+
+def _samples(folder: Path, shard: ShardEntry) -> Iterator[tuple[str, str, dict[str, tuple[int, int]]]]:
+    samples: dict[str, dict[str, tuple[int, int]]] = {}
+    for name, offset, size, _ in _members(folder, shard):
+        key, _, member = name.partition(".")
+        samples.setdefault(key, {})[member] = (offset, size)
+    for key, members in samples.items():
+        if set(members) != set(MEMBERS):
+            raise CorruptShardError(f"{folder / shard.name}.tar: sample {key} has members {sorted(members)}")
+        yield shard.name, key, members

@@ -1,0 +1,102 @@
+"""Writes one shard: the same bytes for the same plan, whole or absent, with a sidecar that names every member."""
+
+import hashlib
+import io
+import json
+import tarfile
+import zlib
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+from webdataset import TarWriter
+
+from slyk.datasets.record import Record
+from slyk.errors import PhotoError
+from slyk.files import write_atomic, write_json
+from slyk.photos import read_photo
+from slyk.shards.crops import CropSpec, crop
+from slyk.shards.sample import encode, from_crops
+
+
+@dataclass(frozen=True)
+class ShardPlan:
+    """What one shard is made of. digest covers the records, the crop parameters and the code that reads them."""
+
+    name: str
+    group: str
+    split: str
+    digest: str
+
+
+@dataclass(frozen=True)
+class Reject:
+    """Why a photo or a face is not in the shards."""
+
+    key: str
+    photo: str
+    stage: str
+    reason: str
+    detail: str
+
+
+def sidecar_path(folder: Path, name: str) -> Path:
+    return folder / f"{name}.json"
+
+
+def is_complete(folder: Path, plan: ShardPlan) -> bool:
+    """Whether the shard of this very plan stands in the folder, byte for byte."""
+    try:
+        sidecar = json.loads(sidecar_path(folder, plan.name).read_bytes())
+        data = (folder / f"{plan.name}.tar").read_bytes()
+    except (OSError, ValueError):
+        return False
+    return bool(sidecar.get("plan") == plan.digest and sidecar.get("sha256") == hashlib.sha256(data).hexdigest())
+
+
+def write_shard(
+    folder: Path, plan: ShardPlan, records: Sequence[Record], *, root: Path, spec: CropSpec, jpeg_quality: int
+) -> dict[str, Any]:
+    """Crops the records' photos below `root` into `folder/NAME.tar` and returns the sidecar.
+
+    A photo that cannot be used is kept out and told in the sidecar's `rejects`. The sidecar is written last: a shard
+    without one is not complete.
+    """
+    buffer, eyes, rejects, num_labelled = io.BytesIO(), Counter[str](), list[Reject](), 0
+    with TarWriter(buffer, encoder=False, mtime=0, user="slyk", group="slyk", compress=False) as tar:
+        for record in records:
+            try:
+                crops = crop(read_photo(root / record.photo), record.geometry, spec)
+            except PhotoError as error:
+                rejects.append(Reject(record.key, record.photo, "normalize", error.reason, error.detail))
+                continue
+            tar.write({"__key__": record.key, **encode(from_crops(record, crops), jpeg_quality)})
+            eyes[record.eyes] += 1
+            num_labelled += record.gaze is not None
+    data = buffer.getvalue()
+    sidecar = {
+        "name": plan.name,
+        "group": plan.group,
+        "split": plan.split,
+        "plan": plan.digest,
+        "num_samples": sum(eyes.values()),
+        "num_labelled": num_labelled,
+        "eyes": dict(eyes),
+        "size": len(data),
+        "sha256": hashlib.sha256(data).hexdigest(),
+        "members": _members(data),
+        "rejects": [asdict(reject) for reject in rejects],
+    }
+    write_atomic(folder / f"{plan.name}.tar", data)
+    write_json(sidecar_path(folder, plan.name), sidecar)
+    return sidecar
+
+
+def _members(data: bytes) -> list[list[Any]]:
+    """[name, offset, size, crc32] of each member, in file order."""
+    with tarfile.open(fileobj=io.BytesIO(data)) as tar:
+        return [
+            [m.name, m.offset_data, m.size, zlib.crc32(data[m.offset_data : m.offset_data + m.size])] for m in tar
+        ]
