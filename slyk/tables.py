@@ -1,6 +1,7 @@
 """Parquet files that are whole or absent and hold the same bytes for the same table."""
 
 import io
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import pandas as pd
@@ -15,3 +16,9 @@ def write_parquet(path: Path, table: pd.DataFrame) -> None:
     buffer = io.BytesIO()
     pq.write_table(pa.Table.from_pandas(table, preserve_index=False).replace_schema_metadata(None), buffer)
     write_atomic(path, buffer.getvalue())
+
+
+def write_csv(path: Path, rows: Sequence[Mapping[str, object]]) -> None:
+    """A row a mapping; timings are left out, or equal runs would write unequal files."""
+    table = pd.DataFrame(rows).drop(columns="samples_per_second", errors="ignore")
+    write_atomic(path, table.to_csv(index=False, lineterminator="\n").encode())

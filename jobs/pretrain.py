@@ -1,0 +1,125 @@
+"""Stage `pretrain`: shards of training groups, labels unused -> an encoder."""
+
+import argparse
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from torch import nn
+from torch.optim import Optimizer
+
+from jobs import tracking
+from jobs.stage import stage
+from jobs.train import CODE, Source, train
+from slyk.bundle import describe, save_bundle
+from slyk.config import Params, Pretrain, load_params
+from slyk.datasets.protocols import roles
+from slyk.files import code_digest, resolve
+from slyk.models.encoder import Encoder, EncoderConfig
+from slyk.objectives import OBJECTIVES
+from slyk.objectives.mbyol import MBYOL
+from slyk.objectives.pretraining import Pretraining
+from slyk.shards import manifest
+from slyk.tables import write_csv
+from slyk.training.batches import Augmented, Samples
+from slyk.training.loop import adamw
+from slyk.views import Augmentation
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--shards", required=True, help="folder of the sets' shards")
+    parser.add_argument("--out", required=True)
+    args = parser.parse_args()
+    params = load_params(resolve("params.yaml"))
+    sources = training_sources(params, params.pretrain.datasets, resolve(args.shards))
+    recipe = PretrainRecipe.of(params, tuple(sources.values()))
+    with tracking.stage_run("pretrain", params=params, sections=("pretrain",)) as run:
+        for source in sources.values():
+            run.log_dataset(manifest.load(source.folder))
+        with train(recipe, run.training_log) as trained:
+            encoder = recipe.encoder()
+            encoder.load_state_dict(
+                {name.removeprefix("encoder."): t for name, t in trained.state.items() if name.startswith("encoder.")}
+            )
+            out = resolve(args.out)
+            save_bundle(
+                out, describe(encoder) | {"face_px": recipe.face_px, **provenance(sources)}, encoder.state_dict()
+            )
+            write_csv(out / "history.csv", trained.history)
+        last = trained.history[-1]
+        run.log_artifact(out / "history.csv")
+        print(
+            f"pretrain: embedding rank {last['embedding_rank']:.1f}, deviation {last['embedding_std']:.3f} -> {args.out}"
+        )
+
+
+@dataclass(frozen=True)
+class PretrainRecipe:
+    """See jobs.train.Recipe."""
+
+    stage: str
+    sources: tuple[Source, ...]
+    seed: int
+    batch_size: int
+    epochs: int
+    warmup_epochs: float
+    checkpoints_per_epoch: int
+    precision: str
+    clip_norm: float | None
+    face_px: int
+    settings: Pretrain
+
+    @classmethod
+    def of(cls, params: Params, sources: tuple[Source, ...]) -> "PretrainRecipe":
+        p = params.pretrain
+        shared = (p.batch_size, p.epochs, p.warmup_epochs, p.checkpoints_per_epoch, p.precision)
+        return cls("pretrain", sources, params.seed, *shared, clip_norm=None, face_px=p.face_px, settings=p)
+
+    def fingerprint(self) -> dict[str, Any]:
+        groups = [source.groups for source in self.sources]
+        return {"seed": self.seed, "params": self.settings.model_dump(), "groups": groups, "code": code_digest(CODE)}
+
+    def encoder(self) -> Encoder:
+        shape = self.settings.encoder
+        weights = None if shape.weights is None else str(resolve(shape.weights))
+        return Encoder(EncoderConfig(shape.backbone, shape.width, shape.heads, shape.layers), weights)
+
+    def module(self) -> MBYOL:
+        p = self.settings
+        sizes = {"projector_hidden": p.projector_hidden, "projector_out": p.projector_out}
+        return OBJECTIVES[p.objective](self.encoder(), **sizes, momentum=p.momentum)
+
+    def optimizer(self, module: nn.Module) -> Optimizer:
+        return adamw([(module, self.settings.learning_rate)], weight_decay=self.settings.weight_decay)
+
+    def trainable(self, module: nn.Module, wrapped: nn.Module) -> Pretraining:
+        assert isinstance(module, MBYOL)
+        return Pretraining(module, wrapped)
+
+    def dataset(self, samples: Samples) -> Augmented:
+        augmentation = Augmentation(**self.settings.views.model_dump())
+        return Augmented(samples, face_px=self.face_px, augmentation=augmentation, num_views=2, seed=self.seed)
+
+
+def training_sources(params: Params, datasets: tuple[str, ...], shards: Path) -> dict[str, Source]:
+    """The training groups of each named set: never a gate or test group."""
+    sources = {}
+    for name in datasets:
+        chosen = roles(manifest.load(shards / name), num_gate_people=params.protocol.num_gate_people)
+        sources[name] = Source(shards / name, chosen.train)
+    return sources
+
+
+def provenance(sources: dict[str, Source]) -> dict[str, Any]:
+    """For a bundle's config: how crops are cut, and which groups of which sets the weights have seen."""
+    manifests = {name: manifest.load(source.folder) for name, source in sources.items()}
+    return {
+        "crops": next(iter(manifests.values())).crops,
+        "datasets": {name: {"manifest": m.digest, "licence": m.licence} for name, m in manifests.items()},
+        "groups": {name: list(source.groups) for name, source in sources.items()},
+    }
+
+
+if __name__ == "__main__":
+    stage(main)

@@ -1,0 +1,255 @@
+"""Ray Train around the library's loop: workers, checkpoints, resuming, progress. pretrain and finetune bring a Recipe."""
+
+import os
+import shutil
+import tempfile
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Protocol
+
+import torch
+from torch import Tensor, nn
+from torch.optim import Optimizer
+
+from jobs.cluster import connect, num_cpus
+from jobs.tracking import TrainingLog
+from slyk.errors import TrainingError
+from slyk.files import digest, resolve
+from slyk.shards import manifest
+from slyk.shards.read import ShardSet
+from slyk.training import checkpoint as checkpoints
+from slyk.training.batches import Augmented, Plan, Samples, loader
+from slyk.training.loop import Settings, Trainable, channels_last, fit, resolve_precision
+from slyk.training.schedules import warmup_cosine
+
+CODE = ("geometry/angles.py", "losses", "models", "objectives", "shards", "tasks", "training", "views.py")
+MAX_FAILURES = 3  # of workers, before the run gives up
+
+
+@dataclass(frozen=True)
+class Source:
+    """Where samples come from: a folder of shards and the groups to read."""
+
+    folder: Path
+    groups: tuple[str, ...]
+
+    def verified(self) -> ShardSet:
+        return ShardSet.open(self.folder, self.groups)
+
+    def opened(self) -> ShardSet:
+        """Without checking every byte again; the driver did."""
+        return ShardSet(self.folder, manifest.load(self.folder), self.groups)
+
+
+class Recipe(Protocol):
+    """What a stage trains and how; plain data and methods, sent whole to the workers."""
+
+    stage: str
+    sources: tuple[Source, ...]
+    seed: int
+    batch_size: int
+    epochs: int
+    warmup_epochs: float
+    checkpoints_per_epoch: int
+    precision: str
+    clip_norm: float | None
+
+    def fingerprint(self) -> dict[str, Any]: ...
+
+    def module(self) -> nn.Module: ...
+
+    def optimizer(self, module: nn.Module) -> Optimizer: ...
+
+    def trainable(self, module: nn.Module, wrapped: nn.Module) -> Trainable: ...
+
+    def dataset(self, samples: Samples) -> Augmented: ...
+
+
+@dataclass(frozen=True)
+class Trained:
+    """The end of a run: the module's tensors and a row of metrics a report."""
+
+    state: dict[str, Tensor]
+    history: list[dict[str, float]]
+
+
+@contextmanager
+def train(recipe: Recipe, log: TrainingLog) -> Iterator[Trained]:
+    """Trains or resumes and hands over the result; after the block, when it is saved, the live checkpoints go.
+
+    Raises CorruptShardError, ParamsError before anything starts, TrainingError when the loss is not finite.
+    """
+    sets = [source.verified() for source in recipe.sources]
+    Plan(len(Samples(sets)), recipe.batch_size, recipe.epochs, recipe.seed, 0, max(1, num_workers()))
+    fingerprint = digest({**recipe.fingerprint(), "manifests": [s.manifest.digest for s in sets]})
+    folder = resolve(os.environ.get("SLYK_RUNS", ".slyk/runs"))
+    folder.mkdir(parents=True, exist_ok=True)
+    name = f"{recipe.stage.replace('@', '-')}-{fingerprint[:16]}"
+    with connect() as ray:
+        trained = _fit(ray, recipe, folder, name, fingerprint, log)
+    yield trained
+    shutil.rmtree(folder / name, ignore_errors=True)
+
+
+def num_workers() -> int:
+    """SLYK_NUM_WORKERS, else a worker a GPU, else one. 0 trains in this very process."""
+    return int(os.environ.get("SLYK_NUM_WORKERS", max(1, torch.cuda.device_count())))
+
+
+def _fit(ray: Any, recipe: Recipe, folder: Path, name: str, fingerprint: str, log: TrainingLog) -> Trained:
+    from ray.train import CheckpointConfig, FailureConfig, RunConfig, ScalingConfig
+    from ray.train.torch import TorchTrainer
+
+    count = num_workers()
+    use_gpu = ray.cluster_resources().get("GPU", 0) >= max(1, count)
+    cpus = _cpus_per_worker(ray, max(1, count))
+    failed = folder / f"{name}.error"
+    failed.unlink(missing_ok=True)
+    if (folder / name).is_dir():
+        print(f"{recipe.stage}: going on from the checkpoints in {folder / name}", flush=True)
+    trainer = TorchTrainer(
+        _worker,
+        train_loop_config={"recipe": recipe, "fingerprint": fingerprint, "threads": cpus, "failed": failed},
+        scaling_config=ScalingConfig(
+            num_workers=count, use_gpu=use_gpu, resources_per_worker={"CPU": cpus, "GPU": int(use_gpu)}
+        ),
+        run_config=RunConfig(
+            name=name,
+            storage_path=str(folder),
+            failure_config=FailureConfig(max_failures=MAX_FAILURES),
+            checkpoint_config=CheckpointConfig(num_to_keep=3),
+            callbacks=[_progress(recipe.stage, log)] if count else [],
+        ),
+    )
+    result = trainer.fit()
+    if failed.is_file():
+        message = failed.read_text()
+        failed.unlink()
+        raise TrainingError(message)
+    assert result.checkpoint is not None
+    with result.checkpoint.as_directory() as directory:
+        state = checkpoints.load(Path(directory), fingerprint=fingerprint)
+    return Trained(state["module"], state["history"])
+
+
+def _cpus_per_worker(ray: Any, count: int) -> int:
+    if not os.environ.get("RAY_ADDRESS"):
+        return max(1, num_cpus() // count)
+    nodes = [node["Resources"].get("CPU", 0) for node in ray.nodes() if node["Alive"]]
+    return max(1, int(min(cpus for cpus in nodes if cpus) * len(nodes)) // count)
+
+
+def _worker(config: dict[str, Any]) -> None:
+    """One rank. A loss that is not finite ends the run without a retry: the same steps would fail again."""
+    import ray.train
+    from ray.train.torch import get_device
+
+    recipe: Recipe = config["recipe"]
+    context = ray.train.get_context()
+    rank, num_ranks = context.get_world_rank(), context.get_world_size()
+    device = get_device()
+    torch.set_num_threads(config["threads"])
+    torch.use_deterministic_algorithms(device.type == "cpu")
+    samples = Samples([source.opened() for source in recipe.sources])
+    plan = Plan(len(samples), recipe.batch_size, recipe.epochs, recipe.seed, rank, num_ranks)
+    precision = resolve_precision(recipe.precision, device)
+    torch.manual_seed(recipe.seed)
+    module = channels_last(recipe.module().to(device), precision)
+    wrapped = nn.parallel.DistributedDataParallel(module) if num_ranks > 1 else module
+    optimizer = recipe.optimizer(module)
+    start, history = _resume(config["fingerprint"], module, optimizer, device)
+    settings = Settings(
+        num_steps=plan.num_steps,
+        seed=recipe.seed * num_ranks + rank,
+        schedule=lambda step: warmup_cosine(
+            step, num_steps=plan.num_steps, num_warmup=round(recipe.warmup_epochs * plan.steps_per_epoch)
+        ),
+        precision=precision,
+        clip_norm=recipe.clip_norm,
+        device=device,
+    )
+    batches = loader(recipe.dataset(samples), plan, start=start)
+    reports = fit(
+        recipe.trainable(module, wrapped),
+        optimizer,
+        batches,
+        settings,
+        start=start,
+        report_at=report_steps(plan, recipe.checkpoints_per_epoch),
+    )
+    try:
+        for report in reports:
+            row = {"step": float(report.step), "epoch": report.step / plan.steps_per_epoch, **report.metrics}
+            history.append(row)
+            with tempfile.TemporaryDirectory() as folder:
+                told = None
+                if rank == 0:
+                    checkpoints.save(
+                        Path(folder),
+                        module=module,
+                        optimizer=optimizer,
+                        step=report.step,
+                        history=history,
+                        fingerprint=config["fingerprint"],
+                    )
+                    told = ray.train.Checkpoint.from_directory(folder)
+                ray.train.report({**row, "num_steps": plan.num_steps}, checkpoint=told)
+    except TrainingError as error:
+        if rank == 0:
+            config["failed"].write_text(str(error))
+
+
+def report_steps(plan: Plan, per_epoch: int) -> frozenset[int]:
+    """Step numbers after which to report and save: evenly through each epoch, always at its end."""
+    length = plan.steps_per_epoch
+    inside = {max(1, round(length * part / per_epoch)) for part in range(1, per_epoch + 1)}
+    return frozenset(epoch * length + step for epoch in range(plan.epochs) for step in inside)
+
+
+def _resume(
+    fingerprint: str, module: nn.Module, optimizer: Optimizer, device: torch.device
+) -> tuple[int, list[dict[str, float]]]:
+    """Step to start at and the history so far; loads the newest checkpoint of this run, if any."""
+    import ray.train
+
+    found = ray.train.get_checkpoint()
+    if found is None:
+        return 0, []
+    with found.as_directory() as folder:
+        state = checkpoints.load(Path(folder), fingerprint=fingerprint, device=device)
+    module.load_state_dict(state["module"])
+    optimizer.load_state_dict(state["optimizer"])
+    print(f"resumed at step {state['step']}", flush=True)
+    return int(state["step"]), list(state["history"])
+
+
+def _progress(stage: str, log: TrainingLog) -> Any:
+    from ray.train import UserCallback
+
+    class Progress(UserCallback):  # type: ignore[misc]
+        """In the controller, where each committed report arrives once, also after a crash: terminal and MLflow."""
+
+        began: tuple[float, float] | None = None
+
+        def after_report(self, run_context: Any, metrics: list[dict[str, Any]], checkpoint: Any) -> None:
+            row = dict(metrics[0])
+            step, num_steps = row.pop("step"), row.pop("num_steps")
+            self.began = self.began or (time.monotonic(), step)
+            values = ", ".join(
+                f"{name} {value:.4g}" for name, value in row.items() if name not in ("epoch", "learning_rate")
+            )
+            print(
+                f"{stage}: epoch {row['epoch']:.1f}, step {step:.0f}/{num_steps}, {values}{self._left(step, num_steps)}",
+                flush=True,
+            )
+            log.log_epoch(int(step), row)
+
+        def _left(self, step: float, num_steps: int) -> str:
+            assert self.began is not None
+            done = step - self.began[1]
+            return f", {(time.monotonic() - self.began[0]) / done * (num_steps - step):.0f} s left" if done else ""
+
+    return Progress()
