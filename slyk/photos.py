@@ -111,9 +111,15 @@ def _is_whole(data: bytes) -> bool:
         return _png_ends(data)
     if data.startswith(b"RIFF"):
         return len(data) >= 8 + int(struct.unpack_from("<I", data, 4)[0])
+    return len(data) >= _bmp_size(data)
+
+
+def _bmp_size(data: bytes) -> int:
+    """Bytes of a whole BMP; of a compressed one only what can be told from the header."""
     (start,) = struct.unpack_from("<I", data, 10)
     width, height, _, bits, compression = struct.unpack_from("<iiHHI", data, 18)
-    return compression != 0 or len(data) >= start + (abs(width) * bits + 31) // 32 * 4 * abs(height)
+    row_bytes = 0 if compression else (abs(width) * bits + 31) // 32 * 4
+    return int(start + row_bytes * abs(height))
 
 
 def _png_ends(data: bytes) -> bool:
@@ -122,5 +128,5 @@ def _png_ends(data: bytes) -> bool:
         (length,) = struct.unpack_from(">I", data, offset)
         offset += 12 + length
         if data[offset - length - 8 : offset - length - 4] == b"IEND":
-            return offset <= len(data)
+            return bool(offset <= len(data))
     return False
