@@ -31,6 +31,7 @@ def test_explained_variance_by_hand() -> None:
     pred = np.array([[0.0, 2.0], [1.0, 2.0], [1.0, 2.0]])
     np.testing.assert_allclose(metrics.explained_variance(pred, true), [0.5, 0.0])
     np.testing.assert_allclose(metrics.explained_variance(true, true), [1.0, 1.0])
+    np.testing.assert_allclose(metrics.explained_variance(true, np.ones((3, 2))), [0.0, 0.0])
 
 
 def test_person_means() -> None:
