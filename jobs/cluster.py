@@ -1,5 +1,6 @@
 """Ray, on this machine or on the cluster that RAY_ADDRESS names; always with token authentication."""
 
+import logging
 import os
 import secrets
 import sys
@@ -38,6 +39,7 @@ def connect() -> Iterator[Any]:
     os.environ.setdefault("RAY_TRAIN_COLLECTIVE_TIMEOUT_S", "600")
     os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
     os.environ.setdefault("RAY_worker_niceness", "0")  # at 15, any other process starves the workers
+    os.environ.setdefault("RAY_TRAIN_ENABLE_PREEMPTION_WATCHER", "0")
     os.environ.setdefault("RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO", "0")
     import ray
 
@@ -46,7 +48,7 @@ def connect() -> Iterator[Any]:
         return
     address = os.environ.get("RAY_ADDRESS")
     if address:
-        ray.init(address=address, log_to_driver=True, logging_level="warning")
+        ray.init(address=address, log_to_driver=False, logging_level="warning")
     else:
         ray.init(
             address="local",
@@ -54,7 +56,7 @@ def connect() -> Iterator[Any]:
             object_store_memory=512 * 2**20,
             include_dashboard=False,
             logging_level="warning",
-            log_to_driver=True,
+            log_to_driver=False,
             _temp_dir=f"/tmp/slyk-ray-{os.getuid()}",
         )
     quiet_progress()
@@ -65,9 +67,10 @@ def connect() -> Iterator[Any]:
 
 
 def quiet_progress() -> None:
-    """Progress bars only where somebody watches."""
+    """Progress bars only where somebody watches; stages print their own lines."""
     from ray.data import DataContext
 
+    logging.getLogger("ray.data").setLevel(logging.ERROR)
     context = DataContext.get_current()
     context.enable_progress_bars = sys.stderr.isatty()
     context.print_on_execution_start = False

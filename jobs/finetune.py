@@ -1,4 +1,4 @@
-"""Stage `finetune@gaze`: labelled shards + encoder -> a gaze model, and the same network from random weights beside it."""
+"""Stage `finetune@gaze`: labelled shards + encoder -> a gaze model, and beside it one from random weights."""
 
 import argparse
 from dataclasses import dataclass
@@ -85,7 +85,7 @@ def pretraining(recipe: "FinetuneRecipe") -> dict[str, Any]:
 
 @dataclass(frozen=True)
 class FinetuneRecipe:
-    """See jobs.train.Recipe. encoder: the bundle of pretrain; pretrained: whether its weights are taken or only its shape."""
+    """See jobs.train.Recipe. encoder: the bundle of pretrain; pretrained: take its weights too, not its shape alone."""
 
     stage: str
     sources: tuple[Source, ...]

@@ -49,9 +49,8 @@ def main() -> None:
             write_csv(out / "history.csv", trained.history)
         last = trained.history[-1]
         run.log_artifact(out / "history.csv")
-        print(
-            f"pretrain: embedding rank {last['embedding_rank']:.1f}, deviation {last['embedding_std']:.3f} -> {args.out}"
-        )
+        rank, deviation = last["embedding_rank"], last["embedding_std"]
+        print(f"pretrain: embedding rank {rank:.1f}, deviation {deviation:.3f} -> {args.out}")
 
 
 @dataclass(frozen=True)

@@ -1,8 +1,9 @@
-"""Ray Train around the library's loop: workers, checkpoints, resuming, progress. pretrain and finetune bring a Recipe."""
+"""Ray Train around the library's loop: workers, checkpoints, resuming, progress. Stages bring a Recipe."""
 
 import os
 import shutil
 import tempfile
+import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -100,7 +101,7 @@ def num_workers() -> int:
 
 
 def _fit(ray: Any, recipe: Recipe, folder: Path, name: str, fingerprint: str, log: TrainingLog) -> Trained:
-    from ray.train import CheckpointConfig, FailureConfig, RunConfig, ScalingConfig
+    from ray.train import CheckpointConfig, FailureConfig, LoggingConfig, RunConfig, ScalingConfig
     from ray.train.torch import TorchTrainer
 
     count = num_workers()
@@ -108,6 +109,7 @@ def _fit(ray: Any, recipe: Recipe, folder: Path, name: str, fingerprint: str, lo
     cpus = _cpus_per_worker(ray, max(1, count))
     failed = folder / f"{name}.error"
     failed.unlink(missing_ok=True)
+    told = folder / f"{name}.progress"
     if (folder / name).is_dir():
         print(f"{recipe.stage}: going on from the checkpoints in {folder / name}", flush=True)
     trainer = TorchTrainer(
@@ -121,10 +123,12 @@ def _fit(ray: Any, recipe: Recipe, folder: Path, name: str, fingerprint: str, lo
             storage_path=str(folder),
             failure_config=FailureConfig(max_failures=MAX_FAILURES),
             checkpoint_config=CheckpointConfig(num_to_keep=3),
-            callbacks=[_progress(recipe.stage, log)] if count else [],
+            logging_config=LoggingConfig(log_level="ERROR"),
+            callbacks=[_progress(recipe.stage, log, told)] if count else [],
         ),
     )
-    result = trainer.fit()
+    with _shown(told):
+        result = trainer.fit()
     if failed.is_file():
         message = failed.read_text()
         failed.unlink()
@@ -226,11 +230,11 @@ def _resume(
     return int(state["step"]), list(state["history"])
 
 
-def _progress(stage: str, log: TrainingLog) -> Any:
+def _progress(stage: str, log: TrainingLog, told: Path) -> Any:
     from ray.train import UserCallback
 
     class Progress(UserCallback):  # type: ignore[misc]
-        """In the controller, where each committed report arrives once, also after a crash: terminal and MLflow."""
+        """In the controller, where each committed report arrives once, also after a crash: MLflow and a file."""
 
         began: tuple[float, float] | None = None
 
@@ -238,14 +242,18 @@ def _progress(stage: str, log: TrainingLog) -> Any:
             row = dict(metrics[0])
             step, num_steps = row.pop("step"), row.pop("num_steps")
             self.began = self.began or (time.monotonic(), step)
-            values = ", ".join(
-                f"{name} {value:.4g}" for name, value in row.items() if name not in ("epoch", "learning_rate")
-            )
-            print(
-                f"{stage}: epoch {row['epoch']:.1f}, step {step:.0f}/{num_steps}, {values}{self._left(step, num_steps)}",
-                flush=True,
-            )
+            hidden = ("epoch", "learning_rate")
+            values = ", ".join(f"{name} {value:.4g}" for name, value in row.items() if name not in hidden)
+            place = f"epoch {row['epoch']:.1f}, step {step:.0f}/{num_steps}"
+            with told.open("a") as file:
+                file.write(f"{stage}: {place}, {values}{self._left(step, num_steps)}\n")
             log.log_epoch(int(step), row)
+
+        def after_exception(self, run_context: Any, worker_exceptions: dict[int, Exception]) -> None:
+            with told.open("a") as file:
+                for rank, error in worker_exceptions.items():
+                    first = (str(error).strip().splitlines() or [type(error).__name__])[-1]
+                    file.write(f"{stage}: worker {rank} failed, going back to the last checkpoint: {first}\n")
 
         def _left(self, step: float, num_steps: int) -> str:
             assert self.began is not None
@@ -253,3 +261,29 @@ def _progress(stage: str, log: TrainingLog) -> Any:
             return f", {(time.monotonic() - self.began[0]) / done * (num_steps - step):.0f} s left" if done else ""
 
     return Progress()
+
+
+@contextmanager
+def _shown(told: Path) -> Iterator[None]:
+    """Prints what the controller writes into a file: Ray's own relay of output mixes it with its chatter."""
+    told.write_text("")
+    ended = threading.Event()
+
+    def follow() -> None:
+        with told.open() as file:
+            while True:
+                last = ended.is_set()
+                for line in file:
+                    print(line, end="", flush=True)
+                if last:
+                    return
+                ended.wait(0.5)
+
+    thread = threading.Thread(target=follow, daemon=True)
+    thread.start()
+    try:
+        yield
+    finally:
+        ended.set()
+        thread.join()
+        told.unlink(missing_ok=True)

@@ -1,6 +1,7 @@
 """Stage `index@<dataset>`: the listing of a raw set -> one row a face: geometry, label, group and planned shard."""
 
 import argparse
+import json
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -15,7 +16,7 @@ from jobs.stage import stage
 from pipelines.rejects import check_fraction, print_reasons, write_rejects
 from slyk.config import Dataset, load_params
 from slyk.datasets import listing, reader
-from slyk.datasets.record import Outcome, ReadOptions, to_table
+from slyk.datasets.record import Outcome, ReadOptions, outcome_from_json, outcome_to_json, to_table
 from slyk.errors import DataMissingError
 from slyk.files import resolve, sha256
 from slyk.geometry.camera import Array, camera_matrix
@@ -57,7 +58,8 @@ def raw_root(name: str, dataset: Dataset) -> Path:
     root = resolve(dataset.root)
     if not root.is_dir():
         raise DataMissingError(
-            f"{root} not found: place or link {name} there (docs/datasets.md), then run: slyk data scan {name} && dvc repro"
+            f"{root} not found: place or link {name} there (docs/datasets.md), "
+            f"then run: slyk data scan {name} && dvc repro"
         )
     return root
 
@@ -74,17 +76,20 @@ def _camera(dataset: Dataset) -> Array | None:
 def read_all(reader_name: str, root: Path, photos: list[str], options: ReadOptions) -> Iterator[Outcome]:
     """Reads chunks of photos in Ray Data tasks; outcomes come in the order of `photos` whatever the number of cores."""
     starts = range(0, len(photos), PHOTOS_PER_TASK)
-    chunks = [{"order": i, "photos": photos[start : start + PHOTOS_PER_TASK]} for i, start in enumerate(starts)]
+    chunks = [{"photos": photos[start : start + PHOTOS_PER_TASK]} for start in starts]
 
     def read_chunk(row: dict[str, Any]) -> dict[str, Any]:
-        outcomes = list(reader(reader_name).read(root, list(row["photos"]), options))
-        return {"order": row["order"], "outcomes": outcomes}
+        outcomes = reader(reader_name).read(root, list(row["photos"]), options)
+        return {"first": row["photos"][0], "outcomes": json.dumps([outcome_to_json(o) for o in outcomes])}
 
     with connect() as ray:
         data = ray.data.from_items(chunks, override_num_blocks=len(chunks)).map(read_chunk)
-        rows = sorted(data.take_all(), key=lambda row: int(row["order"]))
-    for row in rows:
-        yield from row["outcomes"]
+        found: dict[str, str] = {}
+        for row in data.iter_rows():
+            found[row["first"]] = row["outcomes"]
+            print(f"  {min(len(found) * PHOTOS_PER_TASK, len(photos))}/{len(photos)} photos read", flush=True)
+    for chunk in chunks:
+        yield from (outcome_from_json(value) for value in json.loads(found[chunk["photos"][0]]))
 
 
 def unique_keys(outcomes: list[Outcome]) -> list[Outcome]:

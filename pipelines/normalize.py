@@ -85,14 +85,15 @@ def write_all(
         out.mkdir(parents=True, exist_ok=True)
         print(f"{len(tasks) - len(todo)} of {len(tasks)} shards are complete, writing {len(todo)}", flush=True)
 
-        def write_one(task: dict[str, Any]) -> dict[str, Any]:
+        def write_one(row: dict[str, Any]) -> dict[str, Any]:
+            task = todo[row["id"]]
             records = [from_row(row) for row in task["rows"]]
             sidecar = write_shard(out, task["plan"], records, root=root, spec=spec, jpeg_quality=jpeg_quality)
             return {"name": sidecar["name"], "num_samples": sidecar["num_samples"]}
 
         start, done = time.monotonic(), 0
         with connect() as ray:
-            data = ray.data.from_items(todo, override_num_blocks=len(todo)).map(write_one)
+            data = ray.data.range(len(todo), override_num_blocks=len(todo)).map(write_one)
             for count, row in enumerate(data.iter_rows(), start=1):
                 done += row["num_samples"]
                 if count % 10 == 0 or count == len(todo):

@@ -1,9 +1,10 @@
 """The listing of a raw data set: the small file that DVC watches in place of terabytes of photos.
 
-One line a file, sorted: `path<TAB>size<TAB>version`. Version is the time of change in ns for scanned sets and the start
-of the sha256 for rendered ones, so that a rendered listing depends on the bytes alone.
+One line a file, sorted: `["path", size, "version"]`, as JSON, since names may hold anything. Version is the time of
+change in ns for scanned sets and the start of the sha256 for rendered ones, which so depend on their bytes alone.
 """
 
+import json
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import NamedTuple
@@ -19,7 +20,7 @@ class Entry(NamedTuple):
 
 
 def scan(root: Path) -> Iterator[Entry]:
-    """Every regular file below `root` (itself perhaps a link), by path. Links that lead out of the root are left out."""
+    """Every regular file below `root` (itself perhaps a link), by path. Links that lead out of it are left out."""
     base = root.resolve()
     for path in sorted(root.rglob("*")):
         if path.is_file() and path.resolve().is_relative_to(base):
@@ -29,7 +30,7 @@ def scan(root: Path) -> Iterator[Entry]:
 
 def write(path: Path, entries: Iterable[Entry]) -> int:
     """Writes the listing and returns how many files it names."""
-    lines = [f"{e.path}\t{e.size}\t{e.version}\n" for e in sorted(entries)]
+    lines = [json.dumps(entry) + "\n" for entry in sorted(entries)]
     write_atomic(path, "".join(lines).encode())
     return len(lines)
 
@@ -38,5 +39,4 @@ def read(path: Path) -> list[Entry]:
     """Raises DataMissingError where the set was never scanned."""
     if not path.is_file():
         raise DataMissingError(f"{path} not found: run `slyk data scan {path.stem}` first")
-    rows = (line.rstrip("\n").split("\t") for line in path.read_text(encoding="utf-8").splitlines())
-    return [Entry(name, int(size), version) for name, size, version in rows]
+    return [Entry(*json.loads(line)) for line in path.read_text(encoding="utf-8").splitlines()]

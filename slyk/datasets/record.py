@@ -52,7 +52,9 @@ class Outcome:
 
 def to_row(record: Record) -> dict[str, Any]:
     """A flat row for parquet; arrays become lists of float64."""
-    row: dict[str, Any] = {f.name: getattr(record, f.name) for f in fields(record) if f.name not in ("geometry", "gaze")}
+    row: dict[str, Any] = {
+        f.name: getattr(record, f.name) for f in fields(record) if f.name not in ("geometry", "gaze")
+    }
     for f in fields(record.geometry):
         row[f.name] = np.asarray(getattr(record.geometry, f.name), dtype=np.float64).ravel().tolist()
     row["gaze"] = None if record.gaze is None else np.asarray(record.gaze, dtype=np.float64).tolist()
@@ -74,3 +76,19 @@ def from_row(row: Mapping[str, Any]) -> Record:
 def to_table(records: Iterable[Record]) -> pd.DataFrame:
     """One row a record, sorted by key: the order never depends on who read first."""
     return pd.DataFrame([to_row(r) for r in sorted(records, key=lambda r: (r.group, r.key))])
+
+
+def outcome_to_json(outcome: Outcome) -> dict[str, Any]:
+    """Plain values, as tasks hand them back."""
+    return {
+        "photo": outcome.photo,
+        "records": [to_row(record) for record in outcome.records],
+        "reason": outcome.reason,
+        "detail": outcome.detail,
+    }
+
+
+def outcome_from_json(value: Mapping[str, Any]) -> Outcome:
+    """The inverse of `outcome_to_json`."""
+    records = tuple(from_row(row) for row in value["records"])
+    return Outcome(value["photo"], records, value["reason"], value["detail"])

@@ -8,7 +8,7 @@
                  x right               yaw > 0       looks image-left
 
 Head frame: x image-right, y down, z into the head, so R = I faces the camera. The head's own angles come from the third
-column z of R (head axis in the camera frame) as (asin z_y, atan2(z_x, z_z)), positive pitch up and positive yaw image-left.
+column z of R (head axis in the camera frame) as (asin z_y, atan2(z_x, z_z)): pitch > 0 up, yaw > 0 image-left.
 """
 
 import numpy as np

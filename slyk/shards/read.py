@@ -15,7 +15,7 @@ from slyk.shards.write import sidecar_path
 
 
 class ShardSet(Sequence[Sample]):
-    """The samples of chosen groups, in the manifest's order. Safe to send to loader workers: files open on first use."""
+    """The samples of chosen groups, in the manifest's order. Loader workers may have it: files open on first use."""
 
     def __init__(self, folder: Path, manifest: Manifest, groups: Collection[str] | None = None) -> None:
         self.folder = folder

@@ -43,7 +43,7 @@ class Samples(Sequence[tuple[Sample, CropSpec]]):
 
 @dataclass(frozen=True)
 class Plan:
-    """Which samples each step takes. batch_size counts over all ranks; the rest of an epoch that fills no batch is left out.
+    """Which samples each step takes. batch_size counts all ranks; the rest of an epoch that fills no batch is left out.
 
     Raises ParamsError when the batch cannot be shared evenly or the data fills no batch.
     """
