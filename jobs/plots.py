@@ -63,6 +63,7 @@ def error_over_gaze(table: pd.DataFrame) -> bytes:
         if means.size <= MAX_CELLS_WITH_NUMBERS:
             _write_numbers(axes, columns, rows, means)
         figure.colorbar(mesh, ax=axes, label="mean error (deg)").outline.set_visible(False)
+        axes.invert_xaxis()  # as in the photo: who looks image-left stands on the left
         axes.set(xlabel="true yaw (deg, positive: image-left)", ylabel="true pitch (deg, positive: up)")
         return png(figure)
 
@@ -85,7 +86,7 @@ def error_per_person(table: pd.DataFrame) -> bytes:
 
 def predicted_against_true(table: pd.DataFrame) -> bytes:
     """Pitch and yaw, a dot a photo; on the line the answer is exact."""
-    with _figure(6.2, 3.5, columns=2) as (figure, panels):
+    with _figure(6.2, 3.1, columns=2) as (figure, panels):
         for axes, true, predicted in zip(panels, TRUE, PREDICTED, strict=True):
             x, y = np.degrees(table[true]), np.degrees(table[predicted])
             limit = 1.05 * max(np.abs(x).max(), np.abs(y).max(), 1)

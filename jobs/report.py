@@ -149,11 +149,11 @@ def _datasets(f: Mapping[str, Any]) -> str:
 
 def _worst(table: pd.DataFrame) -> str:
     worst = table.sort_values(["error_deg", "key"], ascending=[False, True]).head(NUM_WORST)
-    rows = ""
+    several, rows = table["dataset"].nunique() > 1, ""
     for _, row in worst.iterrows():
         true, predicted = (np.degrees([row[name] for name in names]) for names in (TRUE, PREDICTED))
         rows += (
-            f"<tr><td><code>{escape(row['dataset'])}: {escape(row['key'])}</code></td>"
+            f"<tr><td><code>{escape(row['dataset'] + ': ' if several else '')}{escape(row['key'])}</code></td>"
             f'<td class="n">{row["error_deg"]:.1f}</td><td class="n">{true[0]:+.0f}, {true[1]:+.0f}</td>'
             f'<td class="n">{predicted[0]:+.0f}, {predicted[1]:+.0f}</td></tr>'
         )

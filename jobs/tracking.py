@@ -43,8 +43,10 @@ def shown(uri: str) -> str:
 
 
 def load_mlflow() -> Any:
-    """The `mlflow` module on our store: without its chatter, and refusing to unpickle anything."""
+    """The `mlflow` module on our store: without its chatter and telemetry, and refusing to unpickle anything."""
     os.environ.setdefault("MLFLOW_ALLOW_PICKLE_DESERIALIZATION", "false")
+    os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")
+    os.environ.setdefault("MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR", "false")
     os.environ.setdefault("MLFLOW_LOGGING_LEVEL", "WARNING")
     os.environ.setdefault("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "3")  # the default waits for minutes
     os.environ.setdefault("MLFLOW_HTTP_REQUEST_TIMEOUT", "30")

@@ -1,0 +1,209 @@
+"""The gate before `champion`, and the way back.
+
+Challenger and champion answer the same photos of the gate people, who were never trained on and never reported on. The
+challenger passes when the paired 95 % interval of its extra error ends at or below `promote.margin_deg` and its worst
+gate person loses at most `promote.worst_person_margin_deg`.
+"""
+
+import getpass
+import os
+import sys
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from jobs import tracking
+from jobs.evaluate import check_unseen
+from jobs.models import CHALLENGER, CHAMPION, MODEL, fetch, find_version
+from jobs.scoring import TRUE, gaze_of, score, trained_on
+from slyk import metrics
+from slyk.bundle import Bundle, bundle_digest, load_bundle
+from slyk.config import Params
+from slyk.datasets.protocols import roles
+from slyk.errors import RegistryError, SlykError
+from slyk.metrics import Interval
+from slyk.shards import manifest
+from slyk.shards.read import ShardSet
+
+Scores = dict[str, pd.DataFrame]  # by data set
+
+
+class PromotionRefusedError(SlykError):
+    """The challenger may not become champion; the message says why."""
+
+
+@dataclass(frozen=True)
+class Gate:
+    """What was measured on the gate people. extra_deg: challenger minus rival; both worst persons in degrees."""
+
+    rival: str
+    num_people: int
+    num_photos: int
+    challenger_deg: float
+    rival_deg: float
+    extra_deg: Interval
+    challenger_worst_deg: float
+    rival_worst_deg: float
+
+
+def promote(params: Params, *, models: Path, shards: Path, force_first: bool, show: Callable[[Gate], None]) -> str:
+    """Moves `champion` to the challenger's version where the gate lets it pass, and returns that version.
+
+    force_first: compare with no champion; like the very first model, it must beat the mean gaze. show: prints what was
+    measured, before the verdict. Raises PromotionRefusedError.
+    """
+    with tracking.stage_run("promote", params=params, sections=("protocol", "promote")) as run:
+        challenger = find_version(run.client, CHALLENGER)
+        champion = find_version(run.client, CHAMPION)
+        check_candidate(challenger, champion, models)
+        assert challenger is not None
+        first = champion is None or force_first
+        gate = measure(params, shards, challenger, None if first else champion)
+        show(gate)
+        run.log_metrics({"challenger_deg": gate.challenger_deg, "rival_deg": gate.rival_deg, **_extra(gate)})
+        reason = verdict(gate, params, first=first)
+        now = find_version(run.client, CHAMPION)
+        if (now and now.version) != (champion and champion.version):
+            raise PromotionRefusedError("the champion changed meanwhile: look at `slyk compare` and try again")
+        tags = {"promoted_reason": reason, "promoted_first": str(first).lower()}
+        _hand_over(run.client, challenger, champion, tags)
+        run.set_tags({"model_version": challenger.version, "reason": reason})
+        return str(challenger.version)
+
+
+def check_candidate(challenger: Any | None, champion: Any | None, models: Path) -> None:
+    """Raises PromotionRefusedError where there is nothing new, or the workspace holds another model."""
+    if challenger is None:
+        raise PromotionRefusedError(f"{MODEL} has no {CHALLENGER}: run `dvc repro` first")
+    if champion is not None and champion.version == challenger.version:
+        raise PromotionRefusedError(f"nothing new: version {champion.version} is {CHAMPION} and {CHALLENGER}")
+    here, registered = bundle_digest(models), challenger.tags.get("bundle_digest", "")
+    if here != registered:
+        raise PromotionRefusedError(
+            f"the {CHALLENGER} (version {challenger.version}, {registered[:12]}) is not the model in {models} "
+            f"({here[:12]}): run `dvc repro`, so that what is promoted is what was built here"
+        )
+
+
+def measure(params: Params, shards: Path, challenger: Any, champion: Any | None) -> Gate:
+    """Scores the challenger, and the champion or else the mean gaze, on the gate people of every named set."""
+    bundle = load_bundle(fetch(challenger))
+    rival = None if champion is None else load_bundle(fetch(champion))
+    mine, theirs = [], []
+    training_gaze = []
+    for name in params.finetune.gaze.datasets:
+        people = roles(manifest.load(shards / name), num_gate_people=params.protocol.num_gate_people)
+        check_unseen(bundle, name, people.gate)
+        if rival is not None:
+            _warn_of_seen(rival, name, people.gate)
+        gate = ShardSet.open(shards / name, people.gate)
+        mine.append(score(bundle, gate, batch_size=params.evaluate.batch_size))
+        if rival is None:
+            training_gaze.append(gaze_of(ShardSet.open(shards / name, people.train)))
+        else:
+            theirs.append(score(rival, gate, batch_size=params.evaluate.batch_size))
+    table = pd.concat(mine, ignore_index=True)
+    if champion is None:
+        mean = metrics.mean_direction(np.concatenate(training_gaze))
+        errors = metrics.errors_deg(np.broadcast_to(mean, (len(table), 2)), table[TRUE].to_numpy())
+        return compare(table, errors, params, "the mean gaze")
+    other = pd.concat(theirs, ignore_index=True)
+    assert other["key"].tolist() == table["key"].tolist()
+    return compare(table, other["error_deg"].to_numpy(), params, f"{CHAMPION}, version {champion.version}")
+
+
+def compare(table: pd.DataFrame, rival_errors: np.ndarray[Any, Any], params: Params, rival: str) -> Gate:
+    """The gate's figures from errors in degrees on the same photos."""
+    errors, people = table["error_deg"].to_numpy(), table["person"]
+    settings = {"num_samples": params.evaluate.bootstrap_samples, "seed": params.seed}
+    return Gate(
+        rival=rival,
+        num_people=int(people.nunique()),
+        num_photos=len(table),
+        challenger_deg=float(errors.mean()),
+        rival_deg=float(rival_errors.mean()),
+        extra_deg=metrics.paired_bootstrap(errors, rival_errors, people, **settings),
+        challenger_worst_deg=max(metrics.person_means(errors, people).values()),
+        rival_worst_deg=max(metrics.person_means(rival_errors, people).values()),
+    )
+
+
+def verdict(gate: Gate, params: Params, *, first: bool) -> str:
+    """Why the challenger passes. Raises PromotionRefusedError with every reason against it."""
+    high, against = gate.extra_deg.high, []
+    margin = 0.0 if first else params.promote.margin_deg
+    worse = gate.challenger_worst_deg - gate.rival_worst_deg
+    if high > margin:
+        against.append(f"its error may exceed that of {gate.rival} by {high:.2f} deg (allowed {margin:.2f})")
+    if not first and worse > params.promote.worst_person_margin_deg:
+        allowed = params.promote.worst_person_margin_deg
+        against.append(f"its worst gate person loses {worse:.2f} deg (allowed {allowed:.2f})")
+    if against:
+        raise PromotionRefusedError(f"the {CHALLENGER} stays where it is: {'; '.join(against)}")
+    return f"{gate.extra_deg.mean:+.3f} deg against {gate.rival}, at most {high:+.3f}, on {gate.num_people} gate people"
+
+
+def rollback(params: Params) -> tuple[str, str]:
+    """Gives `champion` back to the version that had it before; returns (from, to). Raises RegistryError without one."""
+    with tracking.stage_run("rollback", params=params) as run:
+        champion = find_version(run.client, CHAMPION)
+        if champion is None:
+            raise RegistryError(f"{MODEL} has no {CHAMPION}: nothing to roll back")
+        previous = champion.tags.get("previous_champion")
+        if not previous:
+            raise RegistryError(f"version {champion.version} is the first {CHAMPION}: there is none before it")
+        try:
+            run.client.get_model_version(MODEL, previous)
+        except Exception:
+            raise RegistryError(f"version {previous}, {CHAMPION} before {champion.version}, was deleted") from None
+        run.client.set_registered_model_alias(MODEL, CHAMPION, previous)
+        # taken off, or promoting A, B, A would let rollbacks swing between the two for ever
+        run.client.delete_model_version_tag(MODEL, champion.version, "previous_champion")
+        _tag(run.client, champion.version, {"rolled_back_by": user(), "rolled_back_at": _now()})
+        _tag(run.client, previous, {"restored_by": user(), "restored_at": _now()})
+        run.set_tags({"from_version": champion.version, "to_version": previous})
+        return str(champion.version), str(previous)
+
+
+def user() -> str:
+    """Who runs this; in a container without a passwd entry the number."""
+    try:
+        return getpass.getuser()
+    except (KeyError, OSError):
+        return f"uid {os.getuid()}"
+
+
+def _hand_over(client: Any, challenger: Any, champion: Any | None, tags: dict[str, str]) -> None:
+    previous = {"previous_champion": str(champion.version)} if champion else {}
+    # tags first: a champion without its predecessor could not be rolled back
+    _tag(client, challenger.version, tags | previous | {"promoted_by": user(), "promoted_at": _now()})
+    client.set_registered_model_alias(MODEL, CHAMPION, challenger.version)
+
+
+def _tag(client: Any, version: Any, tags: dict[str, str]) -> None:
+    for name, value in tags.items():
+        client.set_model_version_tag(MODEL, str(version), name, value)
+
+
+def _warn_of_seen(rival: Bundle, dataset: str, people: tuple[str, ...]) -> None:
+    seen = trained_on(rival).get(dataset, set()) & set(people)
+    if seen:
+        told = f"warning: the {CHAMPION} was trained on {len(seen)} gate people of {dataset}: its error is flattered"
+        print(told, file=sys.stderr)
+
+
+def _extra(gate: Gate) -> dict[str, float]:
+    return {
+        "extra_deg": gate.extra_deg.mean,
+        "extra_deg_low": gate.extra_deg.low,
+        "extra_deg_high": gate.extra_deg.high,
+    }
+
+
+def _now() -> str:
+    return datetime.now(UTC).isoformat(timespec="seconds")

@@ -1,0 +1,84 @@
+"""A workspace small enough for tests: shards of 9 people, and models that give one answer to everything."""
+
+from pathlib import Path
+
+import cv2
+import numpy as np
+import torch
+
+from slyk.bundle import describe, save_bundle
+from slyk.datasets.protocols import roles
+from slyk.datasets.record import Record
+from slyk.geometry.angles import vector_from_pitchyaw
+from slyk.geometry.camera import camera_matrix
+from slyk.geometry.normalize import FaceGeometry
+from slyk.models.encoder import EncoderConfig
+from slyk.models.pmn import PMN, PMNConfig
+from slyk.shards import manifest
+from slyk.shards.crops import CropSpec
+from slyk.shards.write import ShardPlan, write_shard
+
+SPEC = CropSpec(focal_px=140.0, distance_mm=600.0, face_px=32, face_margin=1.4, eye_px=60, eye_margin=1.6, eye_zoom=5.0)
+NUM_TRAIN, NUM_TEST, NUM_GATE, NUM_PHOTOS = 7, 2, 3, 4
+GATE_GAZE, TRAIN_GAZE, TEST_GAZE = (0.3, 0.2), (0.0, 0.0), (0.1, 0.1)
+HISTORY = "step,epoch,loss,train_error_deg\n10,1.0,4.0,9.0\n20,2.0,2.0,6.0\n"
+
+
+def make_shards(root: Path, name: str = "synthetic") -> manifest.Manifest:
+    """Writes `root/data/shards/NAME`: gate, training and test people each look their own way, a little scattered."""
+    folder, photo = root / "data" / "shards" / name, root / "photo.png"
+    cv2.imwrite(str(photo), np.random.default_rng(1).integers(0, 255, (160, 160, 3)).astype(np.uint8))
+    people = [(f"p{i}", "train") for i in range(NUM_TRAIN)] + [(f"t{i}", "test") for i in range(NUM_TEST)]
+    for last in (False, True):  # who is at the gate depends on the names alone: known after the first writing
+        gate = roles(manifest.load(folder), num_gate_people=NUM_GATE).gate if last else ()
+        sidecars = []
+        for number, (person, split) in enumerate(people):
+            gaze = TEST_GAZE if split == "test" else GATE_GAZE if person in gate else TRAIN_GAZE
+            plan = ShardPlan(f"{person}-00000", person, split, "plan")
+            records = _records(person, split, gaze, seed=number)
+            sidecars.append(write_shard(folder, plan, records, root=root, spec=SPEC, jpeg_quality=90))
+        manifest.write(folder, name, "Apache-2.0", SPEC.as_dict(), sidecars)
+    return manifest.load(folder)
+
+
+def make_model(
+    folder: Path, answer: tuple[float, float], shards: manifest.Manifest, *, groups: tuple[str, ...] | None = None
+) -> Path:
+    """Writes a bundle whose every prediction is `answer` (pitch, yaw), said to be trained on the training people."""
+    torch.manual_seed(1)
+    network = PMN(PMNConfig(EncoderConfig("mobilenetv3_small", 32, 2, 1), (8,), 0.0))
+    last = [module for module in network.head.modules() if isinstance(module, torch.nn.Linear)][-1]
+    torch.nn.init.zeros_(last.weight)
+    last.bias.data = torch.tensor(answer)
+    seen = roles(shards, num_gate_people=NUM_GATE).train if groups is None else groups
+    provenance = {
+        "crops": SPEC.as_dict(),
+        "datasets": {shards.dataset: {"manifest": shards.digest, "licence": shards.licence}},
+        "groups": {shards.dataset: list(seen)},
+    }
+    config = describe(network) | provenance | {"task": "gaze", "face_px": 32, "pretrained": provenance}
+    save_bundle(folder, config, network.state_dict())
+    (folder / "history.csv").write_text(HISTORY)
+    return folder
+
+
+def write_params(root: Path, *, num_gate_people: int = NUM_GATE) -> None:
+    """The project's params.yaml with a gate of the size that these shards allow."""
+    text = (Path(__file__).parents[2] / "params.yaml").read_text()
+    assert "num_gate_people: 6" in text
+    (root / "params.yaml").write_text(text.replace("num_gate_people: 6", f"num_gate_people: {num_gate_people}"))
+
+
+def _records(person: str, split: str, gaze: tuple[float, float], seed: int) -> list[Record]:
+    geometry = FaceGeometry(
+        camera=camera_matrix(160.0, (80.0, 80.0)),
+        head_rotation=np.eye(3),
+        face_center_mm=np.array([0.0, 0.0, 600.0]),
+        eyes_mm=np.array([[-32.0, -30.0, 580.0], [32.0, -30.0, 580.0]]),
+    )
+    angles = np.array(gaze) + np.random.default_rng(seed).normal(0, 0.01, (NUM_PHOTOS, 2))
+    vectors = vector_from_pitchyaw(angles)
+    return [
+        Record(f"{person}/{i}", "photo.png", person, split, geometry, vectors[i], "annotated")
+        for i in range(NUM_PHOTOS)
+    ]
