@@ -55,11 +55,11 @@ def _bridge(p: Identity) -> Array:
 
 
 def _temple(p: Identity, side: float) -> Array:
-    t = np.linspace(0, 1, 25)
+    t = np.linspace(0, 1, 25) ** 2
     start = p.pupil_distance_mm / 2 + 2.0 + 24.5 * p.glasses_size
-    x = side * (start + (82.0 * p.width - start) * np.minimum(1, 3 * t))
-    z = _PLANE_MM + 0.004 * start**2 + t * 95
-    return np.stack([x, np.full_like(t, -3.0) + 4 * t, z], axis=-1)
+    x = start + (78.0 * p.width - start) * np.sqrt(t)  # the hinge leads outwards, then the temple runs back
+    z = _PLANE_MM + 0.004 * start**2 + t * 92
+    return np.stack([side * x, -4.0 + 4 * t, z], axis=-1)
 
 
 def _fixed(pixels: Array) -> NDArray[np.int32]:

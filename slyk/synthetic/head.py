@@ -84,7 +84,7 @@ def build(person: Identity, noise: np.random.Generator) -> Head:
     rest = skin + thickness[..., None] * _normals(_blur(skin, 2.0))
     rest = drape(rest, eyes)
     hollow = np.sum((_blur(rest, 3.5) - rest) * normals(rest), axis=-1)
-    ambient = np.exp(-0.22 * np.maximum(hollow, 0.0)) * (
+    ambient = np.exp(-0.15 * np.maximum(hollow, 0.0)) * (
         1 - 0.5 * smooth(100, 122, rest[..., 1]) * (ROWS < 200)[:, None]
     )
     return Head(rest, moves, hair, eyes, anchors, ambient)
@@ -109,8 +109,8 @@ def drape(points: Array, eyes: Array) -> Array:
     part = result[rows]
     for center in eyes:
         x, y = part[..., 0] - center[0], part[..., 1] - center[1]
-        reach = np.sqrt((x / 16.0) ** 2 + (y / 10.5) ** 2)
-        weight = smooth(1.55, 1.0, reach) * (part[..., 2] < 45)
+        reach = np.sqrt((x / 15.5) ** 2 + (y / 10.0) ** 2)
+        weight = smooth(1.9, 1.0, reach) * (part[..., 2] < 45)
         part[..., 2] += weight * (center[2] + lid_depth(np.hypot(x, y)) - part[..., 2])
     return result
 
@@ -133,8 +133,8 @@ def _skin(person: Identity, eyes: Array, noise: np.random.Generator) -> Array:
     dome = np.sqrt(np.clip(1 - ((np.minimum(ROWS, -45.0) + 45.0) / 73.2) ** 2, 0.0, 1.0))
     jaw = person.jaw
     half = _knots(
-        (-118, 74), (-45, 74), (-20, 75), (0, 73.5), (25, 70.5), (50, 65), (75, 60.5 * jaw), (98, 54 * jaw),
-        (110, 50 * jaw), (124, 49), (150, 54), (172, 66), (205, 130), (240, 190), (300, 220),
+        (-118, 74), (-45, 74), (-20, 75), (0, 73.5), (25, 72), (50, 70), (75, 66 * jaw), (98, 61 * jaw),
+        (110, 56 * jaw), (124, 53), (150, 55), (172, 66), (205, 130), (240, 190), (300, 220),
     )  # fmt: skip
     front = _knots(
         (-118, -19), (-45, -19), (-20, -17.5), (0, -13), (25, -16), (48, -19.5), (62, -22), (70, -22), (82, -20),
@@ -157,13 +157,8 @@ def _skin(person: Identity, eyes: Array, noise: np.random.Generator) -> Array:
     z = z + np.where((cos > 0.15) & (ROWS[:, None] < 126), smooth(0.15, 0.45, cos), 0) * _features(
         x, ROWS[:, None] + 0 * x, person, eyes
     )
-    ear = (
-        bump(z, y, (72 * 1.0, 20.0), (11.0, 22.0))
-        * smooth(0.3, 0.0, np.abs(cos))
-        * smooth(-14, -4, y)
-        * smooth(56, 48, y)
-    )
-    x = x + 13.0 * np.sign(sin) * ear
+    ear = np.exp(-(((z - 72) / 12.0) ** 4) - ((y - 18 - 0.2 * (z - 72)) / 27.0) ** 4) * smooth(0.35, 0.1, np.abs(cos))
+    x = x + 10.0 * np.sign(sin) * ear * smooth(45, 80, z - 0.1 * y)
     wobble = cv2.resize(noise.normal(size=(9, 9)), (COLUMNS, len(ROWS)), interpolation=cv2.INTER_CUBIC)
     wobble = (wobble + wobble[:, ::-1]) / 2 * 0.9 * smooth(0.0, 0.5, cos)
     return np.stack([x, y, z + wobble * (ROWS < 112)[:, None]], axis=-1)
@@ -178,7 +173,7 @@ def _features(x: Array, y: Array, p: Identity, eyes: Array) -> Array:
         [-14, -4, 10, tip - 10, tip - 1, tip + 5, tip + 10], [0, 4.0, 9.5, 17.5, 20.5, 13.0, 0.0]
     )
     height = np.where((y > -14) & (y < tip + 10), profile(np.clip(y, -14, tip + 10)), 0.0) * p.nose_height
-    wide = np.clip(6.5 + (y + 5) * 0.10, 6.0, 12.0) * p.nose_width
+    wide = np.clip(7.4 + (y + 5) * 0.09, 7.0, 12.0) * p.nose_width
     nose = height * np.exp(-((side / wide) ** 2.0))
     nose = nose + 8.0 * bump(side, y, (12.5 * p.nose_width, tip + 1), (5.2, 6.0))
     nose = nose - 4.0 * bump(side, y, (6.0, tip + 8.5), (3.5, 3.0))
@@ -200,18 +195,20 @@ def _features(x: Array, y: Array, p: Identity, eyes: Array) -> Array:
 def _hair(skin: Array, p: Identity) -> tuple[Array, Array]:
     """Thickness in mm and cover 0-1 of the hair on the grid."""
     x, y, z = np.moveaxis(skin, -1, 0)
-    back = smooth(28, 62, z)
-    top = p.hair_line_mm + 0.004 * x**2 + p.fringe * 26.0
-    cap = smooth(8, -10, y - top)
-    sides = back * smooth(
-        6, -6, y - (-8 + 62 * smooth(66, 100, z) + np.maximum(p.hair_length_mm - 32, 0) * smooth(74, 96, z))
+    top = p.hair_line_mm + p.hair_round * x**2 + p.hair_slant * x + p.fringe * 26.0
+    cap = smooth(7, -9, y - top) * (p.hair_line_mm > -90)
+    # how far back the hair begins: temple, sideburn, behind the ear, nape
+    begin = np.interp(y, [-75, -52, -34, -14, 4, 16, 26, 36, 120], [2, 16, 20, 36, 44, 50, 76, 84, 84])
+    length = max(p.hair_length_mm, 58.0)
+    long = smooth(60, 90, np.full_like(y, p.hair_length_mm)) * smooth(-15, 30, y)
+    sides = smooth(-6, 6, z - begin + 28 * long) * smooth(length + 6, length - 8, y)
+    ear = np.exp(-(((z - 72) / 15.0) ** 4) - ((y - 18) / 27.0) ** 4)
+    cover = np.maximum(cap, sides * (1 - ear * (p.hair_length_mm < 75)))
+    curtain = (
+        np.maximum(74.0 * p.width - np.abs(x), 0.0) * long * smooth(length + 30, length - 20, y) * smooth(150, 110, z)
     )
-    if p.hair_line_mm < -90:
-        cap = cap * 0
-    cover = np.maximum(cap, sides)
-    long = smooth(36, 80, np.full_like(y, p.hair_length_mm)) * smooth(-20, 30, y) * smooth(70, 95, z)
-    thickness = cover * (p.hair_thick_mm + 14.0 * long * smooth(160, 60, y))
-    return cv2.GaussianBlur(thickness, (0, 0), 1.6), cover
+    thickness = cover * (p.hair_thick_mm * smooth(45, -20, y) + 2.5 + curtain)
+    return np.asarray(cv2.GaussianBlur(thickness, (0, 0), 1.8), dtype=np.float64), cover
 
 
 def _smile(rest: Array, p: Identity) -> Array:

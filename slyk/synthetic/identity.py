@@ -11,7 +11,7 @@ Random = np.random.Generator
 # display RGB from pale to dark; a person's tone lies anywhere on the line between neighbours
 _SKIN = np.array([[246, 214, 194], [232, 190, 164], [205, 155, 122], [158, 108, 80], [104, 69, 52]]) / 255
 _HAIR = np.array([[26, 21, 19], [48, 34, 26], [84, 58, 40], [150, 116, 74], [116, 62, 36], [150, 147, 143]]) / 255
-_IRIS = np.array([[62, 38, 22], [88, 56, 32], [112, 86, 48], [98, 108, 70], [92, 118, 136], [112, 124, 130]]) / 255
+_IRIS = np.array([[62, 38, 22], [88, 56, 32], [112, 86, 48], [98, 108, 70], [96, 110, 120], [104, 112, 112]]) / 255
 _CLOTH = np.array([[60, 66, 78], [120, 116, 110], [40, 42, 46], [96, 60, 58], [78, 92, 84], [170, 166, 158]]) / 255
 
 
@@ -53,6 +53,8 @@ class Identity:
     hair_line_mm: float
     hair_thick_mm: float
     hair_length_mm: float
+    hair_round: float
+    hair_slant: float
     fringe: float
     glasses_round: float
     glasses_size: float
@@ -89,7 +91,7 @@ def draw_identity(rng: Random) -> Identity:
         nose_width=1.05 + spread(-0.2, 0.3),
         nose_length_mm=spread(-3.0, 5.0),
         brow_ridge_mm=(2.5 if male else 1.0) + spread(0.0, 3.0),
-        socket_mm=spread(4.0, 9.0),
+        socket_mm=spread(2.0, 6.5),
         cheek_mm=spread(1.0, 6.0),
         chin_mm=spread(1.0, 7.0),
         lip_fullness=1 + spread(-0.4, 0.5),
@@ -116,11 +118,13 @@ def draw_identity(rng: Random) -> Identity:
         hair_line_mm=-66.0 + spread(-10.0, 6.0) - (38.0 if bald else 0.0),
         hair_thick_mm=spread(2.0, 4.0) if bald else spread(6.0, 17.0) + (0.0 if male else 4.0),
         hair_length_mm=spread(8.0, 32.0) if male else spread(30.0, 170.0),
+        hair_round=spread(0.002, 0.011),
+        hair_slant=spread(-0.22, 0.22),
         fringe=0.0 if bald else max(0.0, spread(-1.2, 1.0)),
         glasses_round=spread(0.0, 1.0),
         glasses_size=1 + spread(-0.1, 0.1),
         glasses_thick=spread(0.6, 1.7),
-        skin=linear(skin * rng.uniform(0.95, 1.05, 3).clip(0, 1.04)),
+        skin=linear(skin * rng.uniform(0.975, 1.025, 3)),
         hair=linear(np.clip(hair, 0, 1)),
         iris=linear(np.clip(iris, 0, 1)),
         cloth=linear(_CLOTH[rng.integers(0, len(_CLOTH))] * rng.uniform(0.8, 1.2, 3).clip(0, 1.2)),

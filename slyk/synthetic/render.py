@@ -148,7 +148,7 @@ def _background(rng: Random, side: int, scene: Scene) -> Array:
     wall = base * (1 + slope[0] * t[None, :, None] + slope[1] * t[:, None, None])
     for _ in range(int(rng.integers(0, 6))):
         x, y, w, h = rng.uniform(-0.1, 0.9) * 24, rng.uniform(-0.1, 0.9) * 24, rng.uniform(2, 12), rng.uniform(3, 18)
-        tint = base * rng.uniform(0.4, 1.5) * (1 + rng.uniform(-0.2, 0.2, 3))
+        tint = base * rng.uniform(0.4, 1.5) * (1 + rng.uniform(-0.1, 0.1, 3))
         wall[max(0, int(y)) : int(y + h), max(0, int(x)) : int(x + w)] = tint
     small = cv2.GaussianBlur(wall, (0, 0), float(rng.uniform(0.7, 1.6)))
     return np.asarray(cv2.resize(small.astype(np.float32), (side, side)) * scene.light.level)
@@ -156,13 +156,14 @@ def _background(rng: Random, side: int, scene: Scene) -> Array:
 
 def _develop(color: Array, rng: Random, photo_px: int) -> NDArray[np.uint8]:
     """Exposure, a tone curve, the lens's blur and the sensor's noise; linear RGB -> BGR uint8."""
-    gain = float(np.exp(rng.normal(0.0, 0.14)))
+    metered = (0.20 / max(float(color.mean()), 1e-3)) ** 0.55
+    gain = float(np.exp(rng.normal(0.0, 0.14))) * min(max(metered, 0.6), 2.5)
     exposed = np.maximum(color * gain, 0.0)
     shoulder = exposed / (1 + 0.18 * exposed**2) ** 0.5
     tone = np.clip(shoulder, 0, 1.6) ** (1 / 2.2)
     tone = tone + 0.10 * np.sin(2 * np.pi * (np.clip(tone, 0, 1) - 0.5)) / 2  # a mild S of contrast
     blur = max(0.25, abs(rng.normal(0.0, 0.5)) * photo_px / 300)
     tone = cv2.GaussianBlur(tone, (0, 0), blur)
-    grain = rng.normal(0.0, rng.uniform(0.004, 0.016), (photo_px, photo_px, 1))
+    grain = rng.normal(0.0, rng.uniform(0.003, 0.011), (photo_px, photo_px, 1))
     grain = grain + rng.normal(0.0, 0.004, (photo_px, photo_px, 3))
     return np.asarray(np.clip((tone + grain)[..., ::-1] * 255 + 0.5, 0, 255).astype(np.uint8))

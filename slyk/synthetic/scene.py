@@ -153,7 +153,7 @@ def _draw_rotation(rng: Random) -> Array:
 def _draw_light(rng: Random) -> Light:
     azimuth, height = np.deg2rad(rng.uniform(-75, 75)), np.deg2rad(rng.uniform(-12, 62))
     direction = np.array([np.sin(azimuth) * np.cos(height), -np.sin(height), -np.cos(azimuth) * np.cos(height)])
-    warm = rng.uniform(-0.13, 0.13)
+    warm = rng.uniform(-0.10, 0.10)
     key = rng.uniform(0.45, 1.15) * np.array([1 + warm, 1.0, 1 - 1.2 * warm])
     cool = rng.uniform(-0.08, 0.1)
     ambient = rng.uniform(0.16, 0.46, (6, 1)) * np.array([1 - cool, 1.0, 1 + cool])
