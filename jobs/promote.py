@@ -36,6 +36,8 @@ Scores = dict[str, pd.DataFrame]  # by data set
 class PromotionRefusedError(SlykError):
     """The challenger may not become champion; the message says why."""
 
+    exit_status = 1
+
 
 @dataclass(frozen=True)
 class Gate:
@@ -74,6 +76,12 @@ def promote(params: Params, *, models: Path, shards: Path, force_first: bool, sh
         _hand_over(run.client, challenger, champion, tags)
         run.set_tags({"model_version": challenger.version, "reason": reason})
         return str(challenger.version)
+
+
+def current_champion() -> str | None:
+    """The version that is champion, or None."""
+    champion = find_version(tracking.connect(), CHAMPION)
+    return None if champion is None else str(champion.version)
 
 
 def check_candidate(challenger: Any | None, champion: Any | None, models: Path) -> None:

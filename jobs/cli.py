@@ -1,0 +1,143 @@
+"""The `slyk` command: thin, and quick to answer `--help`, since each command imports what it needs when it runs."""
+
+import os
+import sys
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from slyk.errors import SlykError
+from slyk.files import resolve
+
+METRICS = "reports/gaze/metrics.json"
+
+app = typer.Typer(
+    name="slyk",
+    help="From raw gaze data sets to a trained, evaluated, registered and promoted model. The flow itself: dvc repro",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+)
+data = typer.Typer(no_args_is_help=True, help="Raw data sets.")
+app.add_typer(data, name="data")
+
+
+@data.command("scan")
+def data_scan(
+    names: Annotated[list[str] | None, typer.Argument(help="Sets of params.yaml; all where none is named.")] = None,
+) -> None:
+    """List the files of raw data sets: tells dvc repro what has changed."""
+    from jobs.scan import scan_datasets
+
+    scan_datasets(names or [])
+
+
+@app.command()
+def results(
+    show_next: Annotated[bool, typer.Option("--next", help="Also say what can be done now.")] = False,
+) -> None:
+    """Print the figures of the last evaluation."""
+    from jobs.tables import print_results
+
+    print_results(resolve(METRICS))
+    if show_next:
+        print("\nnext:  slyk predict PHOTO --out out    gaze of your own photos, drawn into them")
+        print("       slyk ui                         runs and models in the browser")
+        print("       slyk compare                    versions and configurations side by side")
+
+
+@app.command()
+def compare() -> None:
+    """Print registered versions and the last runs of each configuration."""
+    from jobs.tables import print_comparison
+
+    print_comparison()
+
+
+@app.command()
+def promote(
+    first: Annotated[
+        bool, typer.Option("--first", help="Only where there is no champion yet; else do nothing.")
+    ] = False,
+    force_first: Annotated[
+        bool, typer.Option("--force-first", help="Compare with no champion: the challenger must beat the mean gaze.")
+    ] = False,
+) -> None:
+    """Make the challenger champion, if it holds its own on the gate people. Exit status 1: it does not."""
+    from jobs import promote as gate
+    from jobs.tables import print_gate
+    from slyk.config import load_params
+
+    champion = gate.current_champion() if first else None
+    if champion is not None:
+        print(f"version {champion} is champion already: nothing to do (slyk promote compares the challenger with it)")
+        return
+    params = load_params(resolve("params.yaml"))
+    folders = {"models": resolve("models/finetune/gaze"), "shards": resolve("data/shards")}
+    version = gate.promote(params, **folders, force_first=force_first, show=print_gate)
+    print(f"version {version} is champion now; the way back: slyk rollback")
+
+
+@app.command()
+def rollback() -> None:
+    """Give the alias champion back to the version that had it before."""
+    from jobs.promote import rollback as roll_back
+    from slyk.config import load_params
+
+    old, new = roll_back(load_params(resolve("params.yaml")))
+    print(f"version {new} is champion again, in place of {old}")
+
+
+@app.command()
+def predict(
+    paths: Annotated[list[Path], typer.Argument(help="Photos, or folders that are searched through.")],
+    out: Annotated[Path, typer.Option(help="Folder for tables and overlays.")],
+    model: Annotated[
+        str | None, typer.Option(help="A folder, or models:/slyk-gaze@ALIAS; the champion where none is named.")
+    ] = None,
+    camera: Annotated[
+        str | None, typer.Option(help="fx,fy,cx,cy in px of every photo; guessed where not given.")
+    ] = None,
+) -> None:
+    """Find faces in photos, write where they look, and draw it."""
+    from jobs.models import champion_or_challenger, resolve_model
+    from jobs.predict import predict_command
+
+    if model is None:
+        folder, alias = champion_or_challenger()
+        print(f"model: slyk-gaze@{alias}" + ("" if alias == "champion" else ", for want of a champion (slyk promote)"))
+    else:
+        folder = resolve_model(model)
+    predict_command(paths, out, folder, camera)
+
+
+@app.command()
+def ui(port: Annotated[int, typer.Option(help="Of 127.0.0.1.")] = 5000) -> None:
+    """Open MLflow's pages on runs and models; Ctrl-C ends it."""
+    from jobs.tracking import shown, store_uri
+
+    uri = store_uri()
+    if uri.startswith("http"):
+        print(f"runs and models are shown by the server: {shown(uri)}")
+        return
+    os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")
+    print(f"http://127.0.0.1:{port}", flush=True)
+    arguments = ["--backend-store-uri", uri, "--host", "127.0.0.1", "--port", str(port)]
+    os.execv(sys.executable, [sys.executable, "-m", "mlflow", "ui", *arguments])
+
+
+def main() -> None:
+    """Runs the command. What a user can mend is one message on stderr and exit status 2; a promotion refused, 1."""
+    try:
+        app()
+    except SlykError as error:
+        from rich.console import Console
+        from rich.text import Text
+
+        Console(stderr=True, soft_wrap=True).print(Text(f"error: {error}", style="bold red"))
+        raise SystemExit(getattr(error, "exit_status", 2)) from None
+
+
+if __name__ == "__main__":
+    main()

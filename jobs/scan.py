@@ -1,0 +1,28 @@
+"""`slyk data scan`: the listing of a raw set, which is what `dvc repro` watches in place of the photos."""
+
+from collections.abc import Sequence
+
+from pipelines.index import raw_root
+from slyk.config import load_params
+from slyk.datasets import listing
+from slyk.errors import ParamsError
+from slyk.files import resolve
+
+
+def scan_datasets(names: Sequence[str]) -> None:
+    """Writes `data/index/NAME.files` of the named sets, of all where none is named.
+
+    The rendered set lists itself. Raises ParamsError for a name that params.yaml does not hold, DataMissingError saying
+    where to put a set that is not there.
+    """
+    datasets = load_params(resolve("params.yaml")).datasets
+    unknown = sorted(set(names) - set(datasets))
+    if unknown:
+        raise ParamsError(f"unknown data set {', '.join(unknown)}; params.yaml holds: {', '.join(datasets)}")
+    for name in names or datasets:
+        if datasets[name].reader == "synthetic":
+            print(f"{name}: rendered and listed by `dvc repro`, nothing to scan")
+            continue
+        path = resolve(f"data/index/{name}.files")
+        count = listing.write(path, listing.scan(raw_root(name, datasets[name])))
+        print(f"{name}: {count} files listed in {path}; next: dvc repro")
