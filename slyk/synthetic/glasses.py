@@ -5,7 +5,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from slyk.geometry.camera import Array, project
-from slyk.synthetic.identity import Identity
+from slyk.synthetic.identity import Identity, Image
 from slyk.synthetic.scene import Scene
 
 _PLANE_MM = -25.0
@@ -14,7 +14,7 @@ _SUB = 16
 
 
 def draw_glasses(
-    color: Array, depth: Array, scene: Scene, person: Identity, camera: Array, picture_per_px: float
+    color: Image, depth: Array, scene: Scene, person: Identity, camera: Array, picture_per_px: float
 ) -> None:
     """Changes `color` (H, W, 3) linear RGB; depth (H, W): z of the head in mm, inf on the background; camera (3, 3):
     to the picture's samples."""

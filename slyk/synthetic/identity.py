@@ -6,6 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 Array = NDArray[np.float64]
+Image = NDArray[np.float32]
 Random = np.random.Generator
 
 # display RGB from pale to dark; a person's tone lies anywhere on the line between neighbours

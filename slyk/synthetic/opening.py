@@ -6,7 +6,7 @@ from numpy.typing import NDArray
 from slyk.geometry.camera import Array
 from slyk.synthetic import eye
 from slyk.synthetic.head import smooth
-from slyk.synthetic.identity import Identity
+from slyk.synthetic.identity import Identity, Image
 from slyk.synthetic.scene import Light, Scene
 from slyk.synthetic.shade import diffuse
 
@@ -17,7 +17,7 @@ _FLESH = np.array([0.52, 0.22, 0.19])
 
 
 def draw_eye(
-    color: Array, parts: NDArray[np.uint8], points: Array, scene: Scene, person: Identity, lit: float, index: int
+    color: Image, parts: NDArray[np.uint8], points: Array, scene: Scene, person: Identity, lit: float, index: int
 ) -> None:
     """Changes `color` (H, W, 3) linear RGB and `parts` (H, W) around one eye.
 

@@ -12,7 +12,7 @@ from slyk.synthetic import eye
 from slyk.synthetic.annotate import annotate
 from slyk.synthetic.glasses import draw_glasses
 from slyk.synthetic.head import ROWS, Head, build, normals
-from slyk.synthetic.identity import Identity, Random, draw_identity, stream
+from slyk.synthetic.identity import Identity, Image, Random, draw_identity, stream
 from slyk.synthetic.opening import draw_eye
 from slyk.synthetic.raster import rasterize
 from slyk.synthetic.scene import Scene, draw_scene
@@ -27,7 +27,7 @@ class Person(NamedTuple):
 
     identity: Identity
     head: Head
-    texture: Array
+    texture: Image
 
 
 class Picture(NamedTuple):
@@ -78,17 +78,17 @@ def take_photo(who: Person, scene: Scene, rng: Random, *, photo_px: int, samples
         box = (slice(top, bottom), slice(left, right))
         seen = _points(depth[box], camera, left, top)
         draw_eye(color[box], parts[box], seen, scene, who.identity, float(lit[index]), index)
-    backdrop = _background(rng, side, scene)
-    color = np.where((parts > 0)[..., None], color, backdrop)
+    empty = parts == 0
+    color[empty] = _background(rng, side, scene)[empty]
     if scene.glasses:
         draw_glasses(color, depth, scene, who.identity, camera, float(camera[0, 0] / scene.eyes[:, 2].mean()))
-    color = cv2.resize(color, (photo_px, photo_px), interpolation=cv2.INTER_AREA)
-    return Picture(_develop(color, rng, photo_px), parts, depth)
+    small = cv2.resize(color, (photo_px, photo_px), interpolation=cv2.INTER_AREA)
+    return Picture(_develop(small, rng, photo_px), parts, depth)
 
 
 def sample_camera(camera: Array, samples: int) -> Array:
     """The camera (3, 3) of the fine picture; in both, integer coordinates are the middles of pixels."""
-    fine = camera * np.array([[samples], [samples], [1.0]])
+    fine: Array = camera * np.array([[samples], [samples], [1.0]])
     fine[:2, 2] += (samples - 1) / 2
     return fine
 
@@ -103,7 +103,7 @@ def place(scene: Scene) -> Array:
     return np.asarray(moved + scene.rotation @ pivot + scene.translation)
 
 
-def _light(points: Array, scene: Scene, head: Head) -> tuple[Array, Array]:
+def _light(points: Array, scene: Scene, head: Head) -> tuple[Image, Array]:
     """Light and sheen (R, C, 4) on the grid, and the share of the key light at each eye."""
     facing = normals(points)
     seen = shadow(points, scene.light)
@@ -115,11 +115,12 @@ def _light(points: Array, scene: Scene, head: Head) -> tuple[Array, Array]:
     return np.dstack([received, gloss]).astype(np.float32), lit
 
 
-def _surface_color(who: Person, column: Array, row: Array, light_grid: Array) -> Array:
+def _surface_color(who: Person, column: Array, row: Array, light_grid: Image) -> Image:
     grid = cv2.remap(light_grid, column.astype(np.float32), row.astype(np.float32), cv2.INTER_LINEAR)
     u, v = texture_map(column, row)
-    paint_ = cv2.remap(who.texture, u.astype(np.float32), v.astype(np.float32), cv2.INTER_LINEAR)
-    return np.asarray(paint_[..., :3] * grid[..., :3] + (paint_[..., 3] * grid[..., 3])[..., None])
+    skin = cv2.remap(who.texture, u.astype(np.float32), v.astype(np.float32), cv2.INTER_LINEAR)
+    skin = np.multiply(skin, grid, out=skin)  # colour by light, gloss by sheen
+    return np.asarray(skin[..., :3] + skin[..., 3:], dtype=np.float32)
 
 
 def _eye_box(scene: Scene, camera: Array, index: int, side: int) -> tuple[int, int, int, int]:
@@ -140,7 +141,7 @@ def _points(depth: Array, camera: Array, left: int, top: int) -> Array:
     return np.stack([x[None, :] * z, y[:, None] * z, z], axis=-1)
 
 
-def _background(rng: Random, side: int, scene: Scene) -> Array:
+def _background(rng: Random, side: int, scene: Scene) -> Image:
     """A muted wall with a gradient and blurred things before it."""
     base = rng.uniform(0.08, 0.5) * (1 + rng.uniform(-0.12, 0.12, 3))
     t = np.linspace(-0.5, 0.5, 24)
@@ -151,19 +152,21 @@ def _background(rng: Random, side: int, scene: Scene) -> Array:
         tint = base * rng.uniform(0.4, 1.5) * (1 + rng.uniform(-0.1, 0.1, 3))
         wall[max(0, int(y)) : int(y + h), max(0, int(x)) : int(x + w)] = tint
     small = cv2.GaussianBlur(wall, (0, 0), float(rng.uniform(0.7, 1.6)))
-    return np.asarray(cv2.resize(small.astype(np.float32), (side, side)) * scene.light.level)
+    return np.asarray(cv2.resize((small * scene.light.level).astype(np.float32), (side, side)), dtype=np.float32)
 
 
-def _develop(color: Array, rng: Random, photo_px: int) -> NDArray[np.uint8]:
+def _develop(color: NDArray[Any], rng: Random, photo_px: int) -> NDArray[np.uint8]:
     """Exposure, a tone curve, the lens's blur and the sensor's noise; linear RGB -> BGR uint8."""
     metered = (0.20 / max(float(color.mean()), 1e-3)) ** 0.55
     gain = float(np.exp(rng.normal(0.0, 0.14))) * min(max(metered, 0.6), 2.5)
-    exposed = np.maximum(color * gain, 0.0)
-    shoulder = exposed / (1 + 0.18 * exposed**2) ** 0.5
-    tone = np.clip(shoulder, 0, 1.6) ** (1 / 2.2)
-    tone = tone + 0.10 * np.sin(2 * np.pi * (np.clip(tone, 0, 1) - 0.5)) / 2  # a mild S of contrast
+    exposed = np.maximum(color * np.float32(gain), np.float32(0.0))
+    shoulder = exposed / np.sqrt(1 + np.float32(0.18) * exposed * exposed)
+    tone = np.minimum(shoulder, np.float32(1.6)) ** np.float32(1 / 2.2)
+    bright = np.minimum(tone, np.float32(1.0))
+    tone = tone + np.float32(0.2) * bright * (1 - bright) * (2 * bright - 1)  # a mild S of contrast
     blur = max(0.25, abs(rng.normal(0.0, 0.5)) * photo_px / 300)
     tone = cv2.GaussianBlur(tone, (0, 0), blur)
-    grain = rng.normal(0.0, rng.uniform(0.003, 0.011), (photo_px, photo_px, 1))
-    grain = grain + rng.normal(0.0, 0.004, (photo_px, photo_px, 3))
-    return np.asarray(np.clip((tone + grain)[..., ::-1] * 255 + 0.5, 0, 255).astype(np.uint8))
+    grain = rng.standard_normal((photo_px, photo_px, 1), dtype=np.float32) * np.float32(rng.uniform(0.003, 0.011))
+    grain = grain + rng.standard_normal((photo_px, photo_px, 3), dtype=np.float32) * np.float32(0.004)
+    done = np.clip((tone + grain)[..., ::-1] * 255 + np.float32(0.5), 0, 255)
+    return np.ascontiguousarray(done.astype(np.uint8))

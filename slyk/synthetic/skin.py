@@ -4,13 +4,13 @@ import cv2
 import numpy as np
 
 from slyk.synthetic.head import COLUMNS, MOUTH_MM, ROWS, Head, brow_line, bump, smooth
-from slyk.synthetic.identity import Array, Identity, Random
+from slyk.synthetic.identity import Array, Identity, Image, Random
 
 SIDE = 512
 """Side of the texture; it spans the whole grid."""
 
 
-def paint(person: Identity, head: Head, rng: Random) -> Array:
+def paint(person: Identity, head: Head, rng: Random) -> Image:
     """Texture (SIDE, SIDE, 4) float32: linear RGB and gloss 0-1; sampled by grid position through `texture_map`."""
     rest = _on_texture(head.rest)
     x, y, z = np.moveaxis(rest, -1, 0)
@@ -26,7 +26,7 @@ def paint(person: Identity, head: Head, rng: Random) -> Array:
     color, gloss = _head_hair(color, gloss, person, head, z, noise)
     cloth = smooth(150, 153, height + 0.18 * np.abs(x) - 26 * bump(x, 0 * x, (0, 0), (36, 1)) * smooth(60, 20, z))
     color = _mix(color, person.cloth * (0.85 + 0.3 * noise.soft(90)[..., None]), cloth)
-    return np.dstack([color, gloss * (1 - cloth)]).astype(np.float32)
+    return np.asarray(np.dstack([color, gloss * (1 - cloth)]), dtype=np.float32)
 
 
 def texture_map(column: Array, row: Array) -> tuple[Array, Array]:
