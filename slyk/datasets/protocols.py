@@ -2,9 +2,18 @@
 
 import hashlib
 from dataclasses import dataclass
+from typing import Protocol
 
 from slyk.errors import ParamsError
-from slyk.shards.manifest import Manifest
+
+
+class Grouped(Protocol):
+    """What a protocol needs of a `slyk.shards.manifest.Manifest`, which stands above this package."""
+
+    @property
+    def dataset(self) -> str: ...
+
+    def groups(self, split: str | None = None, *, labelled: bool = False) -> list[str]: ...
 
 
 @dataclass(frozen=True)
@@ -16,7 +25,7 @@ class Roles:
     test: tuple[str, ...]
 
 
-def roles(manifest: Manifest, *, num_gate_people: int) -> Roles:
+def roles(manifest: Grouped, *, num_gate_people: int) -> Roles:
     """Test groups as shipped; the gate takes `num_gate_people` labelled groups of the training split by their hash.
 
     Sets without labels give all their training groups to pretraining. Raises ParamsError where no one would be left.

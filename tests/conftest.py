@@ -1,0 +1,52 @@
+"""Small drawn sets that many tests read; whoever changes files copies them first."""
+
+import shutil
+from pathlib import Path
+
+import pytest
+from hypothesis import settings
+
+from slyk.config import Params, load_params
+from slyk.shards.crops import CropSpec
+from slyk.shards.read import ShardSet
+from tests.drawn import REPOSITORY, RawSet, draw_raw_set, write_shards
+
+settings.register_profile("slyk", deadline=None, derandomize=True, max_examples=60)
+settings.load_profile("slyk")
+
+
+@pytest.fixture(scope="session")
+def params() -> Params:
+    """The params.yaml of the repository."""
+    return load_params(REPOSITORY / "params.yaml")
+
+
+@pytest.fixture(scope="session")
+def spec(params: Params) -> CropSpec:
+    """The crops that params.yaml asks for."""
+    return CropSpec(**params.normalize.model_dump(include=set(CropSpec.__dataclass_fields__)))
+
+
+@pytest.fixture(scope="session")
+def raw_set(tmp_path_factory: pytest.TempPathFactory) -> RawSet:
+    """Three training people and one test person, four photos each."""
+    return draw_raw_set(tmp_path_factory.mktemp("raw"), num_train=3, num_test=1, num_photos=4)
+
+
+@pytest.fixture(scope="session")
+def shards(tmp_path_factory: pytest.TempPathFactory, raw_set: RawSet) -> Path:
+    """The folder of shards of `raw_set`; not to be changed."""
+    folder = tmp_path_factory.mktemp("shards") / "synthetic"
+    write_shards(folder, raw_set)
+    return folder
+
+
+@pytest.fixture
+def shards_copy(tmp_path: Path, shards: Path) -> Path:
+    """A copy to damage."""
+    return Path(shutil.copytree(shards, tmp_path / "synthetic"))
+
+
+@pytest.fixture(scope="session")
+def samples(shards: Path) -> ShardSet:
+    return ShardSet.open(shards)

@@ -1,0 +1,87 @@
+"""params.yaml: what is read, and what is said when it is wrong."""
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+from pydantic import ValidationError
+
+from slyk.config import Params, as_flat, load_params
+from slyk.errors import ParamsError
+from tests.drawn import REPOSITORY
+
+
+@pytest.fixture
+def raw() -> dict[str, Any]:
+    return dict(yaml.safe_load((REPOSITORY / "params.yaml").read_text()))
+
+
+def failure(tmp_path: Path, raw: object) -> str:
+    path = tmp_path / "params.yaml"
+    path.write_text(yaml.safe_dump(raw))
+    with pytest.raises(ParamsError) as caught:
+        load_params(path)
+    return str(caught.value)
+
+
+def test_the_file_of_the_repository_is_valid(params: Params) -> None:
+    assert params.render.num_people == params.render.num_train_people + params.render.num_test_people
+    assert params.datasets["synthetic"].root == "data/raw/synthetic"
+    assert params.protocol.num_gate_people < params.render.num_train_people
+
+
+def test_sections_are_frozen(params: Params) -> None:
+    with pytest.raises(ValidationError):
+        params.render.photo_px = 1  # type: ignore[misc]
+
+
+def test_an_unknown_key_lists_the_known_ones(tmp_path: Path, raw: dict[str, Any]) -> None:
+    raw["finetune"]["gaze"]["learning_rat"] = 0.1
+    message = failure(tmp_path, raw)
+    assert "finetune.gaze.learning_rat: unknown key" in message and "encoder_learning_rate" in message
+    assert str(tmp_path / "params.yaml") in message
+
+
+def test_an_unknown_key_of_a_data_set(tmp_path: Path, raw: dict[str, Any]) -> None:
+    raw["datasets"]["synthetic"]["rot"] = "x"
+    message = failure(tmp_path, raw)
+    assert "datasets.synthetic.rot: unknown key" in message and "reader, root" in message
+
+
+def test_all_errors_are_told_at_once(tmp_path: Path, raw: dict[str, Any]) -> None:
+    raw["pretrain"]["batch_size"] = 1
+    raw["normalize"]["eye_margin"] = "wide"
+    del raw["promote"]["margin_deg"]
+    message = failure(tmp_path, raw)
+    assert "3 wrong entries" in message
+    assert "pretrain.batch_size" in message and "found 1" in message
+    assert "normalize.eye_margin" in message and "'wide'" in message
+    assert "promote.margin_deg: missing key" in message
+
+
+@pytest.mark.parametrize("raw", [None, [1, 2], "text", {}])
+def test_other_documents_are_errors(tmp_path: Path, raw: object) -> None:
+    assert "wrong entries" in failure(tmp_path, raw)
+
+
+def test_no_file_and_no_yaml(tmp_path: Path) -> None:
+    with pytest.raises(ParamsError, match="SLYK_ROOT"):
+        load_params(tmp_path / "params.yaml")
+    (tmp_path / "params.yaml").write_text("a: [")
+    with pytest.raises(ParamsError, match="not valid YAML"):
+        load_params(tmp_path / "params.yaml")
+
+
+def test_yaml_makes_no_objects(tmp_path: Path) -> None:
+    (tmp_path / "params.yaml").write_text("seed: !!python/object/apply:os.system ['true']")
+    with pytest.raises(ParamsError, match="not valid YAML"):
+        load_params(tmp_path / "params.yaml")
+
+
+def test_flat_names(params: Params) -> None:
+    flat = as_flat(params)
+    assert flat["pretrain.encoder.backbone"] == params.pretrain.encoder.backbone
+    assert flat["datasets.synthetic.reader"] == "synthetic"
+    assert as_flat(params.protocol, "p.") == {"p.num_gate_people": params.protocol.num_gate_people}
+    assert not any(isinstance(value, dict) for value in flat.values())
