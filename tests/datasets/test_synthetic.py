@@ -1,0 +1,48 @@
+"""The reader of rendered faces, on a set in their layout."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from slyk.datasets import synthetic
+from slyk.datasets.record import ReadOptions
+from slyk.errors import DataMissingError
+from slyk.synthetic.annotate import COLUMNS
+from tests.drawn import RawSet
+
+
+def test_photos_are_those_of_the_renderer() -> None:
+    listed = ["README.md", "annotations.parquet", "photos/p000/000.jpg", "photos/notes.txt", "other/000.jpg"]
+    assert synthetic.photos(listed) == ["photos/p000/000.jpg"]
+
+
+def test_what_is_read_is_rendered() -> None:
+    assert set(synthetic._COLUMNS) <= {column.name for column in COLUMNS}
+
+
+def test_annotations_become_records(raw_set: RawSet) -> None:
+    chosen = [record.photo for record in reversed(raw_set.records)]
+    outcomes = list(synthetic.read(raw_set.root, chosen, ReadOptions()))
+    assert [outcome.photo for outcome in outcomes] == chosen
+    for outcome, expected in zip(outcomes, reversed(raw_set.records), strict=True):
+        (record,) = outcome.records
+        assert (record.key, record.group, record.split) == (expected.key, expected.group, expected.split)
+        assert record.eyes == "annotated"
+        for name, value in vars(expected.geometry).items():
+            np.testing.assert_array_equal(getattr(record.geometry, name), value)
+        assert record.gaze is not None and expected.gaze is not None
+        np.testing.assert_array_equal(record.gaze, expected.gaze)
+        assert np.linalg.norm(record.gaze) == pytest.approx(1.0)
+
+
+def test_a_photo_without_annotation_is_rejected(raw_set: RawSet) -> None:
+    known = raw_set.records[0].photo
+    first, second = synthetic.read(raw_set.root, ["photos/p000/999.jpg", known], ReadOptions())
+    assert first.reason == "no_annotation" and first.records == ()
+    assert second.records[0].photo == known
+
+
+def test_without_annotations_it_says_what_to_run(tmp_path: Path) -> None:
+    with pytest.raises(DataMissingError, match="dvc repro --force render"):
+        list(synthetic.read(tmp_path, ["photos/p000/000.jpg"], ReadOptions()))

@@ -1,0 +1,56 @@
+"""The manifest: written last, the same for the same shards."""
+
+import json
+from pathlib import Path
+
+import pytest
+
+from slyk.errors import DataMissingError
+from slyk.shards import manifest
+from tests.drawn import SMALL_SPEC
+
+
+def test_groups_and_counts(shards: Path) -> None:
+    loaded = manifest.load(shards)
+    assert (loaded.dataset, loaded.licence, loaded.num_samples) == ("synthetic", "Apache-2.0", 16)
+    assert loaded.groups() == ["p000", "p001", "p002", "p003"]
+    assert loaded.groups("test") == ["p003"]
+    assert loaded.groups("train", labelled=True) == ["p000", "p001", "p002"]
+    assert loaded.crops == SMALL_SPEC.as_dict()
+
+
+def sidecars(folder: Path) -> list[dict[str, object]]:
+    return [json.loads(path.read_bytes()) for path in folder.glob("p*.json")]
+
+
+def test_the_order_of_writing_does_not_matter(shards: Path, tmp_path: Path) -> None:
+    for name, parts in (("a", sidecars(shards)), ("b", sidecars(shards)[::-1])):
+        (tmp_path / name).mkdir()
+        manifest.write(tmp_path / name, "synthetic", "Apache-2.0", SMALL_SPEC.as_dict(), parts)
+        assert (tmp_path / name / manifest.NAME).read_bytes() == (shards / manifest.NAME).read_bytes()
+
+
+def test_the_digest_covers_everything(shards: Path, tmp_path: Path) -> None:
+    before = manifest.load(shards).digest
+    for change in ({"licence": "CC"}, {"crops": {"focal_px": 1.0}}):
+        values = {"dataset": "synthetic", "licence": "Apache-2.0", "crops": SMALL_SPEC.as_dict()} | change
+        manifest.write(tmp_path, **values, sidecars=sidecars(shards))  # type: ignore[arg-type]
+        assert manifest.load(tmp_path).digest != before
+    parts = sidecars(shards)
+    parts[0]["sha256"] = "0" * 64
+    manifest.write(tmp_path, "synthetic", "Apache-2.0", SMALL_SPEC.as_dict(), parts)
+    assert manifest.load(tmp_path).digest != before
+
+
+def test_unlabelled_groups_are_told_apart(shards: Path, tmp_path: Path) -> None:
+    parts = sidecars(shards)
+    for part in parts:
+        part["num_labelled"] = 0 if part["group"] == "p001" else part["num_labelled"]
+    manifest.write(tmp_path, "synthetic", "Apache-2.0", SMALL_SPEC.as_dict(), parts)
+    assert manifest.load(tmp_path).groups("train", labelled=True) == ["p000", "p002"]
+    assert manifest.load(tmp_path).groups("train") == ["p000", "p001", "p002"]
+
+
+def test_an_unfinished_folder(tmp_path: Path) -> None:
+    with pytest.raises(DataMissingError, match=f"dvc repro normalize@{tmp_path.name}"):
+        manifest.load(tmp_path)

@@ -1,0 +1,98 @@
+"""A sample written and read; labels in the normalized frame."""
+
+import json
+from dataclasses import replace
+
+import cv2
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from slyk.datasets.record import Record
+from slyk.geometry.angles import angular_error, vector_from_pitchyaw
+from slyk.geometry.normalize import normalizing_rotation
+from slyk.shards.crops import Crops
+from slyk.shards.read import ShardSet
+from slyk.shards.sample import MEMBERS, decode, encode, from_crops
+from tests.drawn import RawSet, geometry_at, rotation
+
+SQUARE = np.zeros((8, 8, 3), np.uint8)
+
+
+def record_at(center: tuple[float, ...], turn: tuple[float, ...], gaze: tuple[float, float]) -> Record:
+    geometry = geometry_at(np.array(center), rotation(*turn))
+    return Record("k", "k.jpg", "g", "train", geometry, vector_from_pitchyaw(np.array(gaze)), "annotated")
+
+
+def labels_of(record: Record) -> tuple[np.ndarray, np.ndarray]:  # type: ignore[type-arg]
+    turn = normalizing_rotation(record.geometry.face_center_mm, record.geometry.head_rotation)
+    sample = from_crops(record, Crops(SQUARE, SQUARE, SQUARE, turn))
+    assert sample.gaze is not None
+    return sample.gaze, turn
+
+
+def test_a_label_by_hand() -> None:
+    """A face on the axis, rolled clockwise by 90 degrees, looks image-left by 20: set upright, it looks down by 20."""
+    gaze, _ = labels_of(record_at((0, 0, 600), (0, 0, np.pi / 2), (0.0, np.deg2rad(20))))
+    np.testing.assert_allclose(np.rad2deg(gaze), [-20.0, 0.0], atol=1e-9)
+
+
+@given(
+    st.tuples(st.floats(-200, 200), st.floats(-200, 200), st.floats(300, 1500)),
+    st.tuples(*[st.floats(-0.5, 0.5)] * 3),
+    st.tuples(st.floats(-0.6, 0.6), st.floats(-0.6, 0.6)),
+)
+def test_labels_are_rotated_and_never_scaled(
+    center: tuple[float, float, float], turn: tuple[float, float, float], angles: tuple[float, float]
+) -> None:
+    record = record_at(center, turn, angles)
+    gaze, rotation_norm = labels_of(record)
+    assert record.gaze is not None
+    assert angular_error(rotation_norm.T @ vector_from_pitchyaw(gaze), record.gaze) < 1e-9
+    near = record_at((center[0] / 3, center[1] / 3, center[2] / 3), turn, angles)
+    np.testing.assert_allclose(labels_of(near)[0], gaze, atol=1e-9)
+
+
+def test_who_looks_into_the_camera_looks_at_zero_wherever_he_is() -> None:
+    center = np.array([150.0, -80.0, 500.0])
+    record = replace(record_at((150.0, -80.0, 500.0), (0.1, 0.2, 0.3), (0, 0)), gaze=-center / np.linalg.norm(center))
+    np.testing.assert_allclose(labels_of(record)[0], [0, 0], atol=1e-9)
+
+
+def test_encoding_round_trips_but_for_jpeg(samples: ShardSet) -> None:
+    sample = samples[0]
+    members = encode(sample, 95)
+    assert tuple(members) == MEMBERS
+    back = decode(sample.key, members)
+    for name in ("gaze", "head", "rotation"):
+        np.testing.assert_array_equal(getattr(back, name), getattr(sample, name))
+    for name in ("key", "group", "eyes", "photo"):
+        assert getattr(back, name) == getattr(sample, name)
+    for name in ("face", "right", "left"):
+        difference = cv2.absdiff(getattr(back, name), getattr(sample, name))
+        assert getattr(back, name).shape == getattr(sample, name).shape
+        assert difference.mean() < 3
+    assert encode(sample, 95) == members
+
+
+def test_colours_stay_bgr() -> None:
+    blue = np.zeros((16, 16, 3), np.uint8)
+    blue[..., 0] = 255
+    record = record_at((0, 0, 600), (0, 0, 0), (0, 0))
+    back = decode("k", encode(from_crops(record, Crops(blue, blue, blue, np.eye(3))), 95))
+    assert back.face[8, 8, 0] > 240 and back.face[8, 8, 1:].max() < 15
+
+
+def test_without_a_label(raw_set: RawSet) -> None:
+    record = replace(raw_set.records[0], gaze=None)
+    members = encode(from_crops(record, Crops(SQUARE, SQUARE, SQUARE, np.eye(3))), 90)
+    assert json.loads(members["json"])["gaze"] is None
+    assert decode("k", members).gaze is None
+
+
+@pytest.mark.parametrize("name", ["gaze", "head", "rotation"])
+def test_numbers_keep_their_last_bit(samples: ShardSet, name: str) -> None:
+    value = np.nextafter(getattr(samples[0], name), 1.0)
+    sample = replace(samples[0], **{name: value})
+    np.testing.assert_array_equal(getattr(decode("k", encode(sample, 90)), name), value)

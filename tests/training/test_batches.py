@@ -1,0 +1,128 @@
+"""Plans and batches as functions of (seed, epoch, step)."""
+
+from itertools import chain
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import given
+from hypothesis import strategies as st
+
+from slyk.config import Params
+from slyk.errors import ParamsError
+from slyk.shards.read import ShardSet
+from slyk.training.batches import Augmented, Batch, Plan, Samples, collate, loader
+from slyk.views import Augmentation, center
+from tests.drawn import SMALL_SPEC
+
+
+@st.composite
+def plans(draw: st.DrawFn) -> Plan:
+    num_ranks = draw(st.integers(1, 4))
+    batch_size = num_ranks * draw(st.integers(1, 5))
+    num_samples = batch_size + draw(st.integers(0, 40))
+    return Plan(num_samples, batch_size, draw(st.integers(1, 3)), draw(st.integers(0, 2**31 - 1)), 0, num_ranks)
+
+
+def ranks_of(plan: Plan, start: int = 0) -> list[list[list[tuple[int, int]]]]:
+    values = (plan.num_samples, plan.batch_size, plan.epochs, plan.seed)
+    return [list(Plan(*values, rank, plan.num_ranks).batches(start)) for rank in range(plan.num_ranks)]
+
+
+@given(plans())
+def test_every_sample_comes_at_most_once_an_epoch(plan: Plan) -> None:
+    places = list(chain.from_iterable(chain.from_iterable(ranks_of(plan))))
+    assert len(places) == len(set(places)) == plan.num_steps * plan.batch_size
+    assert {epoch for epoch, _ in places} == set(range(plan.epochs))
+    assert all(0 <= index < plan.num_samples for _, index in places)
+    left_out = plan.num_samples - plan.steps_per_epoch * plan.batch_size
+    assert 0 <= left_out < plan.batch_size
+
+
+@given(plans())
+def test_ranks_share_a_batch_evenly(plan: Plan) -> None:
+    whole = list(Plan(plan.num_samples, plan.batch_size, plan.epochs, plan.seed).batches(0))
+    ranks = ranks_of(plan)
+    assert len(whole) == plan.num_steps
+    for step, batch in enumerate(whole):
+        parts = [rank[step] for rank in ranks]
+        assert {len(part) for part in parts} == {plan.batch_size // plan.num_ranks}
+        assert sorted(chain.from_iterable(parts)) == sorted(batch)
+
+
+@given(plans(), st.data())
+def test_resuming_at_any_step_gives_the_same_rest(plan: Plan, data: st.DataObject) -> None:
+    start = data.draw(st.integers(0, plan.num_steps))
+    assert list(plan.batches(start)) == list(plan.batches(0))[start:]
+
+
+def test_epochs_and_seeds_differ() -> None:
+    first = list(Plan(64, 64, 2, seed=1).batches(0))
+    assert [i for _, i in first[0]] != [i for _, i in first[1]]
+    assert first[0] != next(Plan(64, 64, 2, seed=2).batches(0))
+
+
+def test_impossible_plans_say_why() -> None:
+    with pytest.raises(ParamsError, match="10 cannot be shared evenly by 4 workers"):
+        Plan(100, 10, 1, 0, 0, 4)
+    with pytest.raises(ParamsError, match="5 training samples fill no batch of 6: lower batch_size"):
+        Plan(5, 6, 1, 0)
+
+
+def test_several_sets_are_one_sequence(samples: ShardSet) -> None:
+    both = Samples([samples, samples])
+    assert len(both) == 32 and len(Samples([])) == 0
+    for index in (0, 15, 16, 31):
+        sample, spec = both[index]
+        assert sample.key == samples.key(index % 16) and spec == SMALL_SPEC
+
+
+@pytest.fixture(scope="module")
+def augmented(samples: ShardSet, params: Params) -> Augmented:
+    views = Augmentation(**params.pretrain.views.model_dump())
+    return Augmented(Samples([samples]), face_px=48, augmentation=views, num_views=2, seed=1)
+
+
+def test_views_are_functions_of_seed_epoch_sample_and_number(augmented: Augmented) -> None:
+    (first, second), key = augmented[0, 3]
+    again, _ = augmented[0, 3]
+    assert key == augmented.samples[3][0].key
+    np.testing.assert_array_equal(first.face, again[0].face)
+    assert np.any(first.face != second.face)
+    assert np.any(first.face != augmented[1, 3][0][0].face)
+
+
+def assert_same(a: Batch, b: Batch) -> None:
+    assert a.keys == b.keys
+    assert torch.equal(a.gaze, b.gaze)
+    for one, other in zip(chain(*a.views), chain(*b.views), strict=True):
+        assert torch.equal(one, other)
+
+
+def test_batches_resume_exactly(augmented: Augmented) -> None:
+    plan = Plan(16, 4, 2, seed=1)
+    whole = list(loader(augmented, plan, start=0))
+    assert len(whole) == 8
+    rest = list(loader(augmented, plan, start=5))
+    for a, b in zip(rest, whole[5:], strict=True):
+        assert_same(a, b)
+
+
+@pytest.mark.slow
+def test_loader_workers_change_nothing(augmented: Augmented) -> None:
+    plan = Plan(16, 4, 1, seed=1)
+    for a, b in zip(loader(augmented, plan, start=0, num_workers=2), loader(augmented, plan, start=0), strict=True):
+        assert_same(a, b)
+
+
+def test_collating(samples: ShardSet) -> None:
+    one = center(samples[0], SMALL_SPEC, 48)
+    batch = collate([([one], "a"), ([one._replace(gaze=None)], "b")])
+    (images,) = batch.views
+    assert images.face.shape == (2, 3, 48, 48) and images.face.dtype == torch.uint8
+    assert images.right.shape == images.left.shape == (2, 3, 36, 60)
+    assert images.face.is_contiguous(memory_format=torch.channels_last)
+    assert one.gaze is not None
+    np.testing.assert_array_equal(images.face[0].permute(1, 2, 0).numpy(), one.face)
+    np.testing.assert_allclose(batch.gaze[0].numpy(), one.gaze, rtol=1e-6)
+    assert torch.isnan(batch.gaze[1]).all() and batch.keys == ["a", "b"]

@@ -1,0 +1,133 @@
+"""The loop on a linear model: reports, resuming, clipping, schedules, losses that are not finite."""
+
+from collections.abc import Iterator
+
+import pytest
+import torch
+from torch import Tensor, nn
+
+from slyk.errors import TrainingError
+from slyk.models.encoder import Images
+from slyk.training.batches import Batch
+from slyk.training.loop import Report, Settings, Step, adamw, channels_last, fit, resolve_precision
+
+NO_IMAGE = torch.zeros(4, 3, 1, 1, dtype=torch.uint8)
+
+
+class Line:
+    """Learns x -> 2 x with dropout; its input travels as the label."""
+
+    def __init__(self) -> None:
+        torch.manual_seed(0)
+        self.module: nn.Module = nn.Sequential(nn.Linear(2, 2), nn.Dropout(0.2))
+        self.steps: list[tuple[int, int]] = []
+
+    def forward(self, batch: Batch) -> Step:
+        prediction = self.module(batch.gaze)
+        return Step((prediction - 2 * batch.gaze).abs().mean(), prediction.detach())
+
+    def after_step(self, step: int, num_steps: int) -> None:
+        self.steps.append((step, num_steps))
+
+    def metrics(self, watched: list[Tensor], batch: Batch) -> dict[str, float]:
+        return {"num_watched": float(len(watched))}
+
+
+def batches(start: int, num_steps: int, *, spoiled: int = -1) -> Iterator[Batch]:
+    for step in range(start, num_steps):
+        labels = torch.randn(4, 2, generator=torch.Generator().manual_seed(step))
+        if step == spoiled:
+            labels[1] = torch.nan
+        yield Batch((Images(NO_IMAGE, NO_IMAGE, NO_IMAGE),), labels, [f"s{step}/{i}" for i in range(4)])
+
+
+def settings(num_steps: int, clip_norm: float | None = None, precision: str = "fp32") -> Settings:
+    return Settings(num_steps, 1, lambda step: 1 / (1 + step), precision, clip_norm, torch.device("cpu"))
+
+
+def run(line: Line, num_steps: int = 10, *, start: int = 0, report_at: tuple[int, ...] = (5, 10)) -> list[Report]:
+    optimizer = adamw([(line.module, 0.1)], weight_decay=0.0)
+    data = batches(start, num_steps)
+    return list(fit(line, optimizer, data, settings(num_steps), start=start, report_at=report_at))
+
+
+def test_reports_come_when_asked_for() -> None:
+    line = Line()
+    reports = run(line)
+    assert [report.step for report in reports] == [5, 10]
+    assert line.steps == [(step, 10) for step in range(10)]
+    assert set(reports[0].metrics) == {"loss", "learning_rate", "num_watched", "samples_per_second"}
+    assert reports[0].metrics["num_watched"] == 4
+    assert reports[0].metrics["learning_rate"] == pytest.approx(0.1 / 5)
+    assert reports[1].metrics["learning_rate"] == pytest.approx(0.1 / 10)
+    assert reports[1].metrics["loss"] < reports[0].metrics["loss"]
+
+
+def test_losses_are_means_since_the_last_report() -> None:
+    each = [r.metrics["loss"] for r in run(Line(), report_at=tuple(range(1, 11)))]
+    halves = [r.metrics["loss"] for r in run(Line())]
+    assert halves == pytest.approx([sum(each[:5]) / 5, sum(each[5:]) / 5])
+
+
+def test_stopping_and_going_on_is_exact() -> None:
+    """Dropout draws from (seed, step), so the second half needs the state of module and optimizer alone."""
+    whole, parts = Line(), Line()
+    run(whole)
+    optimizer = adamw([(parts.module, 0.1)], weight_decay=0.0)
+    list(fit(parts, optimizer, batches(0, 5), settings(10), start=0, report_at=()))
+    state = optimizer.state_dict()
+    torch.manual_seed(12345)
+    again = adamw([(parts.module, 0.1)], weight_decay=0.0)
+    again.load_state_dict(state)
+    list(fit(parts, again, batches(5, 10), settings(10), start=5, report_at=()))
+    for a, b in zip(whole.module.parameters(), parts.module.parameters(), strict=True):
+        assert torch.equal(a, b)
+
+
+def test_a_loss_that_is_not_finite_names_step_and_keys() -> None:
+    line = Line()
+    optimizer = adamw([(line.module, 0.1)], weight_decay=0.0)
+    with pytest.raises(TrainingError) as caught:
+        list(fit(line, optimizer, batches(0, 10, spoiled=7), settings(10), start=0, report_at=()))
+    assert str(caught.value) == "loss is nan at step 7; samples of the batch: s7/0, s7/1, s7/2, s7/3"
+    assert all(torch.isfinite(p).all() for p in line.module.parameters())
+
+
+def test_gradients_are_clipped() -> None:
+    line = Line()
+    optimizer = torch.optim.SGD([{"params": line.module.parameters(), "lr": 1.0, "base_lr": 1.0}])
+    before = [p.detach().clone() for p in line.module.parameters()]
+    list(fit(line, optimizer, batches(0, 1), settings(1, clip_norm=0.01), start=0, report_at=()))
+    moved = torch.cat([(p - b).flatten() for p, b in zip(line.module.parameters(), before, strict=True)])
+    assert moved.norm().item() == pytest.approx(0.01, rel=1e-3)
+
+
+def test_bf16_is_used_where_asked_for() -> None:
+    line = Line()
+    optimizer = adamw([(line.module, 0.1)], weight_decay=0.0)
+    seen: list[torch.dtype] = []
+    line.module[0].register_forward_hook(lambda module, inputs, output: seen.append(output.dtype))  # type: ignore[index]
+    list(fit(line, optimizer, batches(0, 1), settings(1, precision="bf16"), start=0, report_at=()))
+    assert seen == [torch.bfloat16]
+    assert resolve_precision("fp32", torch.device("cpu")) == "fp32"
+    assert resolve_precision("auto", torch.device("cuda")) == "bf16"
+    assert resolve_precision("auto", torch.device("cpu")) in ("fp32", "bf16")
+
+
+def test_decay_is_for_weight_matrices_and_frozen_ones_are_left_out() -> None:
+    body, head = nn.Sequential(nn.Conv2d(1, 2, 3), nn.BatchNorm2d(2)), nn.Linear(2, 2)
+    head.bias.requires_grad_(False)
+    groups = adamw([(body, 0.01), (head, 0.1)], weight_decay=0.5).param_groups
+    told = [(g["base_lr"], g["weight_decay"], [tuple(p.shape) for p in g["params"]]) for g in groups]
+    assert told == [
+        (0.01, 0.5, [(2, 1, 3, 3)]),
+        (0.01, 0.0, [(2,), (2,), (2,)]),
+        (0.1, 0.5, [(2, 2)]),
+    ]
+
+
+def test_channels_last_with_bf16_alone() -> None:
+    for precision, expected in (("bf16", True), ("fp32", False)):
+        weight = channels_last(nn.Conv2d(3, 4, 3), precision).weight
+        assert isinstance(weight, Tensor)
+        assert weight.is_contiguous(memory_format=torch.channels_last) == expected
