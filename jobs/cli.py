@@ -76,7 +76,7 @@ def promote(
     params = load_params(resolve("params.yaml"))
     folders = {"models": resolve("models/finetune/gaze"), "shards": resolve("data/shards")}
     version = gate.promote(params, **folders, force_first=force_first, show=print_gate)
-    print(f"version {version} is champion now; the way back: slyk rollback")
+    print(f"version {version} is champion now")
 
 
 @app.command()

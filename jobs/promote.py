@@ -19,7 +19,7 @@ import pandas as pd
 
 from jobs import tracking
 from jobs.evaluate import check_unseen
-from jobs.models import CHALLENGER, CHAMPION, MODEL, fetch, find_version
+from jobs.models import CHALLENGER, CHAMPION, MODEL, all_versions, fetch, find_version
 from jobs.scoring import TRUE, gaze_of, score, trained_on
 from slyk import metrics
 from slyk.bundle import Bundle, bundle_digest, load_bundle
@@ -52,6 +52,10 @@ class Gate:
     challenger_worst_deg: float
     rival_worst_deg: float
 
+    def summary(self) -> str:
+        mean, _, high = self.extra_deg
+        return f"{mean:+.3f} deg against {self.rival}, at most {high:+.3f}, on {self.num_people} gate people"
+
 
 def promote(params: Params, *, models: Path, shards: Path, force_first: bool, show: Callable[[Gate], None]) -> str:
     """Moves `champion` to the challenger's version where the gate lets it pass, and returns that version.
@@ -59,23 +63,23 @@ def promote(params: Params, *, models: Path, shards: Path, force_first: bool, sh
     force_first: compare with no champion; like the very first model, it must beat the mean gaze. show: prints what was
     measured, before the verdict. Raises PromotionRefusedError.
     """
+    client = tracking.connect()
+    challenger, champion = find_version(client, CHALLENGER), find_version(client, CHAMPION)
+    check_candidate(challenger, champion, models)
+    assert challenger is not None
+    first = champion is None or force_first
     with tracking.stage_run("promote", params=params, sections=("protocol", "promote")) as run:
-        challenger = find_version(run.client, CHALLENGER)
-        champion = find_version(run.client, CHAMPION)
-        check_candidate(challenger, champion, models)
-        assert challenger is not None
-        first = champion is None or force_first
         gate = measure(params, shards, challenger, None if first else champion)
         show(gate)
+        against = objections(gate, params, first=first)
         run.log_metrics({"challenger_deg": gate.challenger_deg, "rival_deg": gate.rival_deg, **_extra(gate)})
-        reason = verdict(gate, params, first=first)
-        now = find_version(run.client, CHAMPION)
-        if (now and now.version) != (champion and champion.version):
-            raise PromotionRefusedError("the champion changed meanwhile: look at `slyk compare` and try again")
-        tags = {"promoted_reason": reason, "promoted_first": str(first).lower()}
-        _hand_over(run.client, challenger, champion, tags)
-        run.set_tags({"model_version": challenger.version, "reason": reason})
-        return str(challenger.version)
+        run.set_tags({"model_version": challenger.version, "verdict": "; ".join(against) or "promoted"})
+        if not against:
+            _check_unchanged(client, champion)
+            _hand_over(client, challenger, champion, {"promoted_reason": gate.summary(), "promoted_first": first})
+    if against:
+        raise PromotionRefusedError(f"the {CHALLENGER} does not become {CHAMPION}: {'; '.join(against)}")
+    return str(challenger.version)
 
 
 def current_champion() -> str | None:
@@ -141,41 +145,38 @@ def compare(table: pd.DataFrame, rival_errors: np.ndarray[Any, Any], params: Par
     )
 
 
-def verdict(gate: Gate, params: Params, *, first: bool) -> str:
-    """Why the challenger passes. Raises PromotionRefusedError with every reason against it."""
-    high, against = gate.extra_deg.high, []
-    margin = 0.0 if first else params.promote.margin_deg
+def objections(gate: Gate, params: Params, *, first: bool) -> list[str]:
+    """Every reason against the challenger; none lets it pass. first: it must be better than the mean gaze, no margin."""
+    against = []
+    allowed, allowed_worst = 0.0 if first else params.promote.margin_deg, params.promote.worst_person_margin_deg
+    if gate.extra_deg.high > allowed:
+        more = f"{gate.extra_deg.high:.2f} deg (allowed {allowed:.2f})"
+        against.append(f"its error may exceed that of {gate.rival} by {more}")
     worse = gate.challenger_worst_deg - gate.rival_worst_deg
-    if high > margin:
-        against.append(f"its error may exceed that of {gate.rival} by {high:.2f} deg (allowed {margin:.2f})")
-    if not first and worse > params.promote.worst_person_margin_deg:
-        allowed = params.promote.worst_person_margin_deg
-        against.append(f"its worst gate person loses {worse:.2f} deg (allowed {allowed:.2f})")
-    if against:
-        raise PromotionRefusedError(f"the {CHALLENGER} stays where it is: {'; '.join(against)}")
-    return f"{gate.extra_deg.mean:+.3f} deg against {gate.rival}, at most {high:+.3f}, on {gate.num_people} gate people"
+    if worse > allowed_worst and not first:
+        against.append(f"its worst gate person loses {worse:.2f} deg (allowed {allowed_worst:.2f})")
+    return against
 
 
 def rollback(params: Params) -> tuple[str, str]:
     """Gives `champion` back to the version that had it before; returns (from, to). Raises RegistryError without one."""
+    client = tracking.connect()
+    champion = find_version(client, CHAMPION)
+    if champion is None:
+        raise RegistryError(f"{MODEL} has no {CHAMPION}: nothing to roll back")
+    previous = champion.tags.get("previous_champion")
+    if not previous:
+        raise RegistryError(f"version {champion.version} is the first {CHAMPION}: there is none before it")
+    if previous not in {str(version.version) for version in all_versions(client)}:
+        raise RegistryError(f"version {previous}, {CHAMPION} before {champion.version}, was deleted")
     with tracking.stage_run("rollback", params=params) as run:
-        champion = find_version(run.client, CHAMPION)
-        if champion is None:
-            raise RegistryError(f"{MODEL} has no {CHAMPION}: nothing to roll back")
-        previous = champion.tags.get("previous_champion")
-        if not previous:
-            raise RegistryError(f"version {champion.version} is the first {CHAMPION}: there is none before it")
-        try:
-            run.client.get_model_version(MODEL, previous)
-        except Exception:
-            raise RegistryError(f"version {previous}, {CHAMPION} before {champion.version}, was deleted") from None
-        run.client.set_registered_model_alias(MODEL, CHAMPION, previous)
+        client.set_registered_model_alias(MODEL, CHAMPION, previous)
         # taken off, or promoting A, B, A would let rollbacks swing between the two for ever
-        run.client.delete_model_version_tag(MODEL, champion.version, "previous_champion")
-        _tag(run.client, champion.version, {"rolled_back_by": user(), "rolled_back_at": _now()})
-        _tag(run.client, previous, {"restored_by": user(), "restored_at": _now()})
+        client.delete_model_version_tag(MODEL, str(champion.version), "previous_champion")
+        _tag(client, champion.version, {"rolled_back_by": user(), "rolled_back_at": _now()})
+        _tag(client, previous, {"restored_by": user(), "restored_at": _now()})
         run.set_tags({"from_version": champion.version, "to_version": previous})
-        return str(champion.version), str(previous)
+    return str(champion.version), str(previous)
 
 
 def user() -> str:
@@ -186,16 +187,22 @@ def user() -> str:
         return f"uid {os.getuid()}"
 
 
-def _hand_over(client: Any, challenger: Any, champion: Any | None, tags: dict[str, str]) -> None:
+def _check_unchanged(client: Any, champion: Any | None) -> None:
+    now = find_version(client, CHAMPION)
+    if (now and now.version) != (champion and champion.version):
+        raise PromotionRefusedError("the champion changed meanwhile: look at `slyk compare` and try again")
+
+
+def _hand_over(client: Any, challenger: Any, champion: Any | None, tags: dict[str, Any]) -> None:
     previous = {"previous_champion": str(champion.version)} if champion else {}
     # tags first: a champion without its predecessor could not be rolled back
     _tag(client, challenger.version, tags | previous | {"promoted_by": user(), "promoted_at": _now()})
     client.set_registered_model_alias(MODEL, CHAMPION, challenger.version)
 
 
-def _tag(client: Any, version: Any, tags: dict[str, str]) -> None:
+def _tag(client: Any, version: Any, tags: dict[str, Any]) -> None:
     for name, value in tags.items():
-        client.set_model_version_tag(MODEL, str(version), name, value)
+        client.set_model_version_tag(MODEL, str(version), name, str(value))
 
 
 def _warn_of_seen(rival: Bundle, dataset: str, people: tuple[str, ...]) -> None:

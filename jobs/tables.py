@@ -79,19 +79,18 @@ def print_comparison(console: Console | None = None) -> None:
 
 def versions_table(versions: Sequence[Any]) -> Table:
     table = Table(title="Registered versions" if versions else "No registered version yet: run dvc repro")
-    for column in ("version", "alias", "error (deg)", "95 % interval", "configuration", "promoted", "digest"):
-        table.add_column(column, justify="right" if column in ("version", "error (deg)") else "left")
+    for column in ("", "alias", "error (deg)", "config", "promoted", "digest"):
+        table.add_column(column, justify="left" if column else "right")
     for version in versions:
         tags = version.tags
-        promoted = f"{tags['promoted_at'][:10]} by {tags['promoted_by']}" if "promoted_at" in tags else ""
+        promoted = f"{tags['promoted_at'][:10]} {tags['promoted_by']}" if "promoted_at" in tags else ""
         table.add_row(
             str(version.version),
             ", ".join(sorted(version.aliases)),
-            _degrees(tags.get("mean_error_deg")),
-            " to ".join(_degrees(part) for part in tags.get("ci95_deg", "").split(" to ")),
+            _degrees(tags.get("mean_error_deg"), *tags.get("ci95_deg", "").split(" to ")),
             tags.get("config", "")[:8],
             promoted,
-            tags.get("bundle_digest", "")[:12],
+            tags.get("bundle_digest", "")[:8],
         )
     return table
 
@@ -99,34 +98,32 @@ def versions_table(versions: Sequence[Any]) -> Table:
 def configurations_table(runs: Sequence[Any]) -> Table:
     """runs: newest first. One row a configuration: its last evaluation and how its runs ended."""
     table = Table(title="Runs by configuration of params.yaml, newest first")
-    for column in ("configuration", "last run", "runs", "failed", "error (deg)", "95 % interval", "revision"):
-        table.add_column(column, justify="right" if column in ("runs", "failed", "error (deg)") else "left")
+    for column in ("config", "last run", "runs", "failed", "error (deg)", "revision"):
+        table.add_column(column, justify="right" if column in ("runs", "failed") else "left")
     groups: dict[str, list[Any]] = {}
     for run in runs:
         groups.setdefault(run.data.tags.get("config", ""), []).append(run)
     for config, members in list(groups.items())[:NUM_CONFIGURATIONS]:
         evaluated: dict[str, float] = next((r.data.metrics for r in members if "mean_error_deg" in r.data.metrics), {})
-        interval = [_degrees(evaluated.get(f"ci95_deg_{end}")) for end in ("low", "high")]
         table.add_row(
             config[:8],
-            f"{datetime.fromtimestamp(members[0].info.start_time / 1000):%Y-%m-%d %H:%M} {_stage(members[0])}",
+            f"{datetime.fromtimestamp(members[0].info.start_time / 1000):%m-%d %H:%M} {members[0].info.run_name}",
             str(len(members)),
-            str(sum(r.info.status == "FAILED" for r in members)),
-            _degrees(evaluated.get("mean_error_deg")),
-            " to ".join(interval) if evaluated else "",
-            _stage_revision(members[0]),
+            str(sum(run.info.status == "FAILED" for run in members)),
+            _degrees(*(evaluated.get(name) for name in ("mean_error_deg", "ci95_deg_low", "ci95_deg_high"))),
+            _revision(members[0]),
         )
     return table
 
 
-def _stage(run: Any) -> str:
-    return str(run.data.tags.get("stage", ""))
-
-
-def _stage_revision(run: Any) -> str:
+def _revision(run: Any) -> str:
     revision = str(run.data.tags.get("revision", ""))
-    return revision[:8] + ("-dirty" if revision.endswith("-dirty") else "")
+    return revision[:8] + ("+" if revision.endswith("-dirty") else "")
 
 
-def _degrees(value: Any) -> str:
-    return f"{float(value):.2f}" if value not in (None, "") else ""
+def _degrees(*values: Any) -> str:
+    """`5.13 (4.93 to 5.34)` of mean, low and high; empty where one is missing."""
+    if None in values or "" in values or len(values) != 3:
+        return ""
+    mean, low, high = (float(value) for value in values)
+    return f"{mean:.2f} ({low:.2f} to {high:.2f})"

@@ -7,6 +7,7 @@ import importlib.util
 import logging
 import math
 import os
+import re
 import subprocess
 import sys
 import time
@@ -16,7 +17,6 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
-from urllib.parse import urlsplit
 
 from pydantic import BaseModel
 
@@ -39,7 +39,7 @@ def store_uri() -> str:
 
 def shown(uri: str) -> str:
     """The address without user and password."""
-    return uri if "@" not in uri else f"{urlsplit(uri).scheme}://{uri.rpartition('@')[2]}"
+    return _without_password(uri)
 
 
 def load_mlflow() -> Any:
@@ -260,4 +260,9 @@ def _survived(what: str) -> Iterator[None]:
 
 
 def _first_line(error: Exception) -> str:
-    return f"{type(error).__name__}: {(str(error).splitlines() or [''])[0]}"[:300]
+    line = (str(error).splitlines() or [""])[0]
+    return f"{type(error).__name__}: {_without_password(line)}"[:300]
+
+
+def _without_password(text: str) -> str:
+    return re.sub(r"//[^/@\s]+@", "//", text)

@@ -1,12 +1,16 @@
 """A workspace small enough for tests: shards of 9 people, and models that give one answer to everything."""
 
+import shutil
+from functools import cache
 from pathlib import Path
+from typing import Any
 
 import cv2
 import numpy as np
 import torch
 
-from slyk.bundle import describe, save_bundle
+from jobs.models import CHALLENGER, MODEL
+from slyk.bundle import CONFIG, WEIGHTS, bundle_digest, describe, save_bundle
 from slyk.datasets.protocols import roles
 from slyk.datasets.record import Record
 from slyk.geometry.angles import vector_from_pitchyaw
@@ -45,8 +49,7 @@ def make_model(
     folder: Path, answer: tuple[float, float], shards: manifest.Manifest, *, groups: tuple[str, ...] | None = None
 ) -> Path:
     """Writes a bundle whose every prediction is `answer` (pitch, yaw), said to be trained on the training people."""
-    torch.manual_seed(1)
-    network = PMN(PMNConfig(EncoderConfig("mobilenetv3_small", 32, 2, 1), (8,), 0.0))
+    network = _network()
     last = [module for module in network.head.modules() if isinstance(module, torch.nn.Linear)][-1]
     torch.nn.init.zeros_(last.weight)
     last.bias.data = torch.tensor(answer)
@@ -67,6 +70,25 @@ def write_params(root: Path, *, num_gate_people: int = NUM_GATE) -> None:
     text = (Path(__file__).parents[2] / "params.yaml").read_text()
     assert "num_gate_people: 6" in text
     (root / "params.yaml").write_text(text.replace("num_gate_people: 6", f"num_gate_people: {num_gate_people}"))
+
+
+def add_version(client: Any, bundle: Path, folder: Path, **tags: str) -> str:
+    """Registers a copy of a bundle, laid out as `register` does but without MLflow's model around it (seconds)."""
+    (folder / "artifacts").mkdir(parents=True)
+    for name in (CONFIG, WEIGHTS):
+        shutil.copyfile(bundle / name, folder / "artifacts" / name)
+    if not client.search_registered_models(f"name = '{MODEL}'"):
+        client.create_registered_model(MODEL)
+    tags = {"bundle_digest": bundle_digest(bundle), **tags}
+    version = client.create_model_version(MODEL, source=folder.as_uri(), tags=tags).version
+    client.set_registered_model_alias(MODEL, CHALLENGER, version)
+    return str(version)
+
+
+@cache
+def _network() -> PMN:
+    torch.manual_seed(1)
+    return PMN(PMNConfig(EncoderConfig("mobilenetv3_small", 32, 2, 1), (8,), 0.0))
 
 
 def _records(person: str, split: str, gaze: tuple[float, float], seed: int) -> list[Record]:
