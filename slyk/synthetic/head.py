@@ -84,9 +84,9 @@ def build(person: Identity, noise: np.random.Generator) -> Head:
     rest = skin + thickness[..., None] * _normals(_blur(skin, 2.0))
     rest = drape(rest, eyes)
     hollow = np.sum((_blur(rest, 3.5) - rest) * normals(rest), axis=-1)
-    ambient = np.exp(-0.15 * np.maximum(hollow, 0.0)) * (
-        1 - 0.5 * smooth(100, 122, rest[..., 1]) * (ROWS < 200)[:, None]
-    )
+    x, y = np.abs(rest[..., 0]), rest[..., 1]
+    hollow = hollow * (1 - 0.6 * bump(x, y, (half, 0), (22, 16)))  # lids are lit by what they face
+    ambient = np.exp(-0.15 * np.maximum(hollow, 0.0)) * (1 - 0.5 * smooth(100, 122, y) * (ROWS < 200)[:, None])
     return Head(rest, moves, hair, eyes, anchors, ambient)
 
 
@@ -173,7 +173,7 @@ def _features(x: Array, y: Array, p: Identity, eyes: Array) -> Array:
         [-14, -4, 10, tip - 10, tip - 1, tip + 5, tip + 10], [0, 4.0, 9.5, 17.5, 20.5, 13.0, 0.0]
     )
     height = np.where((y > -14) & (y < tip + 10), profile(np.clip(y, -14, tip + 10)), 0.0) * p.nose_height
-    wide = np.clip(7.4 + (y + 5) * 0.09, 7.0, 12.0) * p.nose_width
+    wide = np.clip(7.2 + (y + 5) * 0.13, 7.0, 13.5) * p.nose_width
     nose = height * np.exp(-((side / wide) ** 2.0))
     nose = nose + 8.0 * bump(side, y, (12.5 * p.nose_width, tip + 1), (5.2, 6.0))
     nose = nose - 4.0 * bump(side, y, (6.0, tip + 8.5), (3.5, 3.0))
@@ -204,10 +204,11 @@ def _hair(skin: Array, p: Identity) -> tuple[Array, Array]:
     sides = smooth(-6, 6, z - begin + 28 * long) * smooth(length + 6, length - 8, y)
     ear = np.exp(-(((z - 72) / 15.0) ** 4) - ((y - 18) / 27.0) ** 4)
     cover = np.maximum(cap, sides * (1 - ear * (p.hair_length_mm < 75)))
+    soft = np.asarray(cv2.GaussianBlur(cover, (0, 0), 4.0))  # thin at its edges
     curtain = (
         np.maximum(74.0 * p.width - np.abs(x), 0.0) * long * smooth(length + 30, length - 20, y) * smooth(150, 110, z)
     )
-    thickness = cover * (p.hair_thick_mm * smooth(45, -20, y) + 2.5 + curtain)
+    thickness = cover * (p.hair_thick_mm * smooth(25, -60, y) * smooth(0.5, 1.0, soft) + 2.5 + curtain)
     return np.asarray(cv2.GaussianBlur(thickness, (0, 0), 1.8), dtype=np.float64), cover
 
 

@@ -78,10 +78,10 @@ def draw_identity(rng: Random) -> Identity:
     skin = _SKIN[int(tone)] * (1 - tone % 1) + _SKIN[int(tone) + 1] * (tone % 1)
     age, male = rng.uniform(), rng.uniform() < 0.5
     dark = tone > 1.8
-    hair = _HAIR[rng.integers(0, 2 if dark else 5)] * rng.uniform(0.8, 1.15)
+    hair = _HAIR[rng.integers(0, 3 if dark else 5)] * rng.uniform(0.8, 1.15)
     if age > 0.6 and rng.uniform() < 0.7:
         hair = hair + (_HAIR[5] - hair) * rng.uniform(0.3, 1.0)
-    iris = _IRIS[rng.integers(0, 2 if dark else 6)] * rng.uniform(0.85, 1.15, 3)
+    iris = _IRIS[rng.integers(0, 2 if dark else 6)] * rng.uniform(0.85, 1.15)
     bald = male and rng.uniform() < 0.25
     spread = rng.uniform
     return Identity(

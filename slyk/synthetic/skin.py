@@ -93,8 +93,8 @@ def _face_hair(color: Array, p: Identity, x: Array, y: Array, height: Array, fro
     off = (y - brow_line(side, p)) / thick
     strands = 0.55 + 0.75 * noise.soft(220, 120)
     ends = smooth(9, 13, side) * smooth(54, 46, side)
-    brow = np.exp(-(off**4)) * ends * strands * p.brow_density * front
-    color = _mix(color, p.hair * 0.8, np.clip(brow, 0, 0.95))
+    brow = np.exp(-(off**4)) * ends * strands * 1.35 * p.brow_density * front
+    color = _mix(color, p.hair * 0.6 + 0.05 * p.skin, np.clip(brow, 0, 0.95))
     chin = smooth(40, 85, y + 0.25 * side) * smooth(126, 108, height) * smooth(75, 45, y * 0 + side * 0.9)
     lip = bump(x, height, (0, 57), (28, 5))
     keep = 1 - smooth(1.1, 0.9, np.abs(x) / p.mouth_half_width_mm) * smooth(60, 63, height) * smooth(84, 81, height)
@@ -120,6 +120,6 @@ def _marks(color: Array, p: Identity, x: Array, y: Array, height: Array, front: 
 def _head_hair(color: Array, gloss: Array, p: Identity, head: Head, z: Array, noise: _Noise) -> tuple[Array, Array]:
     cover = _on_texture(np.dstack([head.hair] * 3))[..., 0]
     strands = 0.6 * noise.soft(256, 10) + 0.4 * noise.soft(128, 6)
-    alpha = smooth(0.28, 0.62, cover + 0.35 * (strands - 0.5))
+    alpha = smooth(0.22, 0.80, cover + 0.55 * (strands - 0.5))
     shade = p.hair * (0.45 + 1.0 * strands[..., None]) * (0.6 + 0.4 * smooth(0.4, 1.0, cover))[..., None]
     return _mix(color, shade, alpha), gloss * (1 - alpha) + 0.5 * strands * alpha
