@@ -1,9 +1,11 @@
 """Faces and eyes in photos without annotations, by the Haar cascades that OpenCV ships: no weights to fetch.
 
-Frontal faces by two cascades, and only where they see nothing the photo turned by 20 degrees, then profiles.
+Two frontal cascades look together. Only where they are not sure of anything, they look again at the photo turned by
+several angles, and a profile cascade joins them; what all of them see at one place counts together.
 Not for several threads at once (see `slyk.landmarks.eye_votes`); processes are fine.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal, NamedTuple
 
@@ -18,17 +20,18 @@ EyesFound = Literal["found", "assumed"]
 
 SEARCH_PX = 1000
 """Longer side at which faces are searched; eyes are searched in the original photo."""
-ROLLS_DEG = (20.0, -20.0)
-MIN_AGREEING = {"frontalface_alt2": 4, "frontalface_default": 5, "profileface": 5}
-"""Raw windows that must agree on a face before its eyes are looked for."""
-AGREEING_WEIGHT = {"frontalface_alt2": 2, "frontalface_default": 1, "profileface": 1}
-SURE_AGREEING, POSSIBLE_AGREEING = 45, 20
-"""Weighted windows of both cascades from which a face counts whatever its eyes; the lower bound holds for the best
-one where nothing else is found (a tie and its collar reach 40)."""
+ROLLS_DEG = (0.0, 15.0, -15.0, 30.0, -30.0)
+CASCADES = {"frontalface_alt2": 2, "frontalface_default": 1}
+"""What a raw window of each cascade weighs: alt2 is seldom wrong."""
+MIN_NEIGHBORS = 3
+SURE = 45
+"""Weight of windows at one place from which there is a face whatever its eyes (a tie and its collar: up to 40)."""
+POSSIBLE = 20
+"""The same for the best place of a photo in which nothing is sure, all turns together."""
 VOUCHING_VOTES = 8.0
 """Votes for the weaker eye from which a pair of eyes vouches for a face (ties: at most 5)."""
-PROFILE_EYES = np.array([[0.24, 0.37], [0.50, 0.37]])
-"""Typical eyes in the box of a face turned image-left; both lie on the side that it turns to."""
+NUM_CANDIDATES = 6
+"""Places whose eyes are searched at most in a photo in which nothing is sure."""
 
 
 @dataclass(frozen=True)
@@ -45,133 +48,102 @@ class FaceFound:
     eyes: EyesFound
 
 
-class _Window(NamedTuple):
-    """A square box in pixels of the picture searched, and how many raw windows agree on it."""
+class _View(NamedTuple):
+    """The photo, perhaps turned: gray (H, W) and photo_from_view (2, 3) in pixels."""
 
-    x: float
-    y: float
+    gray: Gray
+    photo_from_view: Array
+
+
+class _Place(NamedTuple):
+    """A square in a view, its middle in the photo, and the weight of all windows there."""
+
+    weight: int
+    middle: tuple[float, float]
     side: float
-    agreeing: int
-
-
-class _Face(NamedTuple):
-    """A window and the eyes in it."""
-
-    x: float
-    y: float
-    side: float
-    agreeing: int
-    eyes: Eyes
+    corner: tuple[float, float]
+    view: int
 
 
 def find_faces(photo: NDArray[np.uint8], *, min_face_px: int = 40) -> list[FaceFound]:
     """The faces of a BGR photo (H, W, 3), left to right; boxes narrower than `min_face_px` are not searched for."""
     gray = np.asarray(cv2.cvtColor(photo, cv2.COLOR_BGR2GRAY), dtype=np.uint8)
-    upright = np.eye(3)[:2]
-    candidates = _frontal(gray, min_face_px)
-    faces = [_as_found(face, upright) for face in candidates if _is_sure(face)]
+    upright = _View(gray, np.eye(3)[:2])
+    faces = [face for face, sure in _faces([upright], min_face_px) if sure]
     if not faces:
-        faces = _turned(gray, min_face_px)
-    if not faces:
-        possible = [face for face in candidates if face.agreeing >= POSSIBLE_AGREEING][:1]
-        faces = [_as_found(face, upright) for face in possible or _profiles(gray, min_face_px)]
+        turned = [_turn(gray, roll) for roll in ROLLS_DEG if roll]
+        looked = _faces([upright, *turned], min_face_px)[:NUM_CANDIDATES]
+        faces = [face for face, sure in looked if sure] or [face for face, _ in looked[:1]]
     return sorted(faces, key=lambda face: face.box_px[0] + face.box_px[2] / 2)
 
 
-def _frontal(gray: Gray, min_face_px: int) -> list[_Face]:
-    """What two cascades see together, most agreement first."""
-    best, more = (_windows(gray, name, min_face_px) for name in ("frontalface_alt2", "frontalface_default"))
-    return [_Face(*window, find_eyes(_cut(gray, window))) for window in _without_doubles([*best, *more])]
-
-
-def _is_sure(face: _Face) -> bool:
-    vouched = face.eyes.found and face.eyes.votes.min() >= VOUCHING_VOTES
-    return bool(vouched or face.agreeing >= SURE_AGREEING)
-
-
-def _turned(gray: Gray, min_face_px: int) -> list[FaceFound]:
-    """Faces of heads that lean to a shoulder: only sure ones, all turned the same way."""
-    candidates = []
-    for roll_deg in ROLLS_DEG:
-        turned, photo_from_turned = _turn(gray, roll_deg)
-        candidates += [(f, photo_from_turned) for f in _frontal(turned, min_face_px) if _is_sure(f)]
-    if not candidates:
-        return []
-    most = max(f.agreeing for f, _ in candidates)
-    best = next(map_ for f, map_ in candidates if f.agreeing == most)
-    return [_as_found(f, map_) for f, map_ in candidates if map_ is best]
-
-
-def _profiles(gray: Gray, min_face_px: int) -> list[_Face]:
-    """Heads turned far aside; the cascade knows those that look image-left, the mirror image shows it the others."""
-    left = _windows(gray, "profileface", min_face_px)
-    right = _windows(np.ascontiguousarray(gray[:, ::-1]), "profileface", min_face_px)
-    right = [w._replace(x=gray.shape[1] - w.x - w.side) for w in right]
-    left_places = {w[:3] for w in left}
+def _faces(views: Sequence[_View], min_face_px: int) -> list[tuple[FaceFound, bool]]:
+    """Faces with whether they are sure, those of most weight first."""
+    places = [p for i, view in enumerate(views) for name in CASCADES for p in _places(view, i, name, min_face_px)]
     faces = []
-    for window in _without_doubles([*left, *right]):
-        eyes = PROFILE_EYES if window[:3] in left_places else PROFILE_EYES[::-1] * (-1.0, 1.0) + (1.0, 0.0)
-        faces.append(_Face(*window, Eyes(eyes, np.zeros(2))))
-    return [face for face in faces if face.agreeing >= POSSIBLE_AGREEING]
+    for place in _merge(places)[:NUM_CANDIDATES]:
+        left, top, side = round(place.corner[0]), round(place.corner[1]), round(place.side)
+        view = views[place.view]
+        eyes = find_eyes(view.gray[top : top + side, left : left + side])
+        vouched = eyes.found and eyes.votes.min() >= VOUCHING_VOTES
+        if vouched or place.weight >= POSSIBLE:
+            faces.append((_as_found((left, top), side, eyes, view), bool(vouched or place.weight >= SURE)))
+    return faces
 
 
-def _windows(gray: Gray, name: str, min_face_px: int) -> list[_Window]:
-    """What one cascade sees, in pixels of the photo."""
+def _places(view: _View, number: int, name: str, min_face_px: int) -> list[_Place]:
+    """What one cascade sees in a view."""
+    gray = view.gray
     shrink = max(1.0, max(gray.shape) / SEARCH_PX)
     if shrink > 1:
         size = (round(gray.shape[1] / shrink), round(gray.shape[0] / shrink))
         gray = np.asarray(cv2.resize(gray, size, interpolation=cv2.INTER_AREA), dtype=np.uint8)
     smallest = max(20, round(min_face_px / shrink))
-    boxes, counts = cascade(name).detectMultiScale2(
-        cv2.equalizeHist(gray), 1.1, MIN_AGREEING[name], 0, (smallest, smallest)
-    )
-    return [
-        _Window(x * shrink, y * shrink, w * shrink, int(n) * AGREEING_WEIGHT[name])
-        for (x, y, w, _), n in zip(boxes, counts, strict=True)
-    ]
+    boxes, counts = cascade(name).detectMultiScale2(cv2.equalizeHist(gray), 1.1, MIN_NEIGHBORS, 0, (smallest, smallest))
+    places = []
+    for (x, y, w, _), count in zip(np.asarray(boxes, dtype=np.float64).reshape(-1, 4) * shrink, counts, strict=True):
+        middle = _to_photo(np.array([x + w / 2, y + w / 2]), view)
+        places.append(_Place(int(count) * CASCADES[name], (middle[0], middle[1]), float(w), (x, y), number))
+    return places
 
 
-def _without_doubles(windows: list[_Window]) -> list[_Window]:
-    """One window a place, the one with most agreement, credited with that of those it displaces."""
-    kept: list[_Window] = []
-    for window in sorted(windows, key=lambda w: (-w.agreeing, w)):
-        same = next((i for i, better in enumerate(kept) if _overlap(window, better)), None)
+def _merge(places: list[_Place]) -> list[_Place]:
+    """One place for all whose middles lie in each other, the heaviest, with the weight of all; heaviest first."""
+    kept: list[_Place] = []
+    for place in sorted(places, key=lambda p: (-p.weight, p)):
+        same = next((i for i, heavier in enumerate(kept) if _meet(place, heavier)), None)
         if same is None:
-            kept.append(window)
+            kept.append(place)
         else:
-            kept[same] = kept[same]._replace(agreeing=kept[same].agreeing + window.agreeing)
-    return sorted(kept, key=lambda w: (-w.agreeing, w))
+            kept[same] = kept[same]._replace(weight=kept[same].weight + place.weight)
+    return sorted(kept, key=lambda p: (-p.weight, p))
 
 
-def _cut(gray: Gray, window: _Window) -> Gray:
-    left, top, side = (round(v) for v in window[:3])
-    return gray[top : top + side, left : left + side]
+def _meet(a: _Place, b: _Place) -> bool:
+    shift = max(abs(a.middle[0] - b.middle[0]), abs(a.middle[1] - b.middle[1]))
+    return shift < max(a.side, b.side) / 2
 
 
-def _overlap(a: _Window, b: _Window) -> bool:
-    """The middle of the smaller lies in the larger."""
-    (ax, ay, a_side), (bx, by, b_side) = a[:3], b[:3]
-    shift = max(abs(ax + a_side / 2 - bx - b_side / 2), abs(ay + a_side / 2 - by - b_side / 2))
-    return shift < max(a_side, b_side) / 2
-
-
-def _turn(gray: Gray, roll_deg: float) -> tuple[Gray, Array]:
-    """The picture turned counter-clockwise about its middle, grown to hold all of it, and photo_from_turned (2, 3)."""
+def _turn(gray: Gray, roll_deg: float) -> _View:
+    """The photo turned counter-clockwise about its middle, grown to hold all of it."""
     height, width = gray.shape
-    size = int(np.ceil(np.hypot(height, width)))
-    turned_from_photo = cv2.getRotationMatrix2D(((width - 1) / 2, (height - 1) / 2), roll_deg, 1.0)
-    turned_from_photo[:, 2] += ((size - width) / 2, (size - height) / 2)
-    turned = cv2.warpAffine(gray, turned_from_photo, (size, size), borderMode=cv2.BORDER_REPLICATE)
-    return np.asarray(turned, dtype=np.uint8), np.asarray(cv2.invertAffineTransform(turned_from_photo))
+    roll = np.radians(roll_deg)
+    c, s = abs(np.cos(roll)), abs(np.sin(roll))
+    size = (int(np.ceil(width * c + height * s)), int(np.ceil(width * s + height * c)))
+    view_from_photo = cv2.getRotationMatrix2D(((width - 1) / 2, (height - 1) / 2), roll_deg, 1.0)
+    view_from_photo[:, 2] += ((size[0] - width) / 2, (size[1] - height) / 2)
+    turned = cv2.warpAffine(gray, view_from_photo, size, borderMode=cv2.BORDER_REPLICATE)
+    return _View(np.asarray(turned, dtype=np.uint8), np.asarray(cv2.invertAffineTransform(view_from_photo)))
 
 
-def _as_found(face: _Face, photo_from_picture: Array) -> FaceFound:
+def _to_photo(points: Array, view: _View) -> Array:
+    """Pixels (..., 2) of a view -> pixels of the photo."""
+    return np.asarray(points @ view.photo_from_view[:, :2].T + view.photo_from_view[:, 2])
+
+
+def _as_found(corner: tuple[int, int], side: int, eyes: Eyes, view: _View) -> FaceFound:
     """Shares of the box -> pixels of the photo; a turned face keeps an upright box of its size about its middle."""
-    linear, shift = photo_from_picture[:, :2], photo_from_picture[:, 2]
-    corner = np.array([face.x, face.y])
-    middle = (corner + (face.side - 1) / 2) @ linear.T + shift
-    eyes_px = (corner + face.eyes.points * face.side - 0.5) @ linear.T + shift
-    left, top = (round(float(v)) for v in middle - (face.side - 1) / 2)
-    return FaceFound(
-        (left, top, round(face.side), round(face.side)), eyes_px, "found" if face.eyes.found else "assumed"
-    )
+    middle = _to_photo(np.array(corner) + (side - 1) / 2, view)
+    eyes_px = _to_photo(np.array(corner) + eyes.points * side - 0.5, view)
+    left, top = (round(float(v)) for v in middle - (side - 1) / 2)
+    return FaceFound((left, top, side, side), eyes_px, "found" if eyes.found else "assumed")

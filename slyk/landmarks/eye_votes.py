@@ -27,10 +27,10 @@ PRIOR_SIGMA = 0.12
 MIN_VOTES = 3.0
 
 CASCADES: dict[str, tuple[float, float]] = {
-    "eye": (0.0, -0.07),
-    "eye_tree_eyeglasses": (0.0, 0.0),
-    "lefteye_2splits": (0.0, 0.08),
-    "righteye_2splits": (0.0, 0.08),
+    "eye": (0.0, 0.02),
+    "eye_tree_eyeglasses": (0.0, 0.01),
+    "lefteye_2splits": (0.0, 0.155),
+    "righteye_2splits": (0.0, 0.155),
 }
 """Offset from the middle of a window to the eye's midpoint, as shares of the window's side."""
 
