@@ -8,6 +8,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+import cv2
 import pyarrow as pa
 import pyarrow.parquet as pq
 
@@ -72,6 +73,7 @@ def render_all(params: Params, out: Path, done: Path) -> int:
 
 def render_one(row: dict[str, Any], *, seed: int, settings: Render, out: Path, done: Path) -> dict[str, Any]:
     """Writes the photos of one person and, last, their annotations below `done`."""
+    cv2.setNumThreads(1)  # as many people at once as there are cores
     number = int(row["person"])
     person, split = f"p{number:03d}", "train" if number < settings.num_train_people else "test"
     photos = render_person(

@@ -144,8 +144,8 @@ def _skin(person: Identity, eyes: Array, noise: np.random.Generator) -> Array:
         (-118, 165), (-45, 165), (0, 168), (40, 152), (80, 124), (110, 114), (160, 120), (200, 128), (300, 140)
     )
     middle = _knots((-118, 66), (0, 64), (60, 62), (100, 58), (130, 78), (300, 70))
-    # around one fixed point: the row, the angle
-    half, reach = half * dome * person.width, np.stack([front - middle, back - middle], axis=-1) * dome[:, None]
+    half = half * dome * person.width
+    reach = np.stack([front - middle, back - middle], axis=-1) * dome[:, None]
     cos, sin = np.cos(ANGLES), np.sin(ANGLES)
     x = half[:, None] * sin
     depth = np.where(cos > 0, np.abs(cos) ** 0.82 * reach[:, :1], np.abs(cos) * reach[:, 1:])
@@ -154,9 +154,8 @@ def _skin(person: Identity, eyes: Array, noise: np.random.Generator) -> Array:
     y = ROWS[:, None] - lift
     y = np.where(y > 20, 20 + (y - 20) * person.length, y)
     y = np.where(y < -15, -15 + (y + 15) * person.length, y)
-    z = z + np.where((cos > 0.15) & (ROWS[:, None] < 126), smooth(0.15, 0.45, cos), 0) * _features(
-        x, ROWS[:, None] + 0 * x, person, eyes
-    )
+    height = np.broadcast_to(ROWS[:, None], x.shape)
+    z = z + smooth(0.15, 0.45, cos) * (height < 126) * _features(x, height, person, eyes)
     ear = np.exp(-(((z - 72) / 12.0) ** 4) - ((y - 18 - 0.2 * (z - 72)) / 27.0) ** 4) * smooth(0.35, 0.1, np.abs(cos))
     x = x + 10.0 * np.sign(sin) * ear * smooth(45, 80, z - 0.1 * y)
     wobble = cv2.resize(noise.normal(size=(9, 9)), (COLUMNS, len(ROWS)), interpolation=cv2.INTER_CUBIC)

@@ -7,12 +7,13 @@ from slyk.geometry.camera import Array
 from slyk.synthetic import eye
 from slyk.synthetic.head import smooth
 from slyk.synthetic.identity import Identity, Image
-from slyk.synthetic.scene import Light, Scene
+from slyk.synthetic.scene import Scene
 from slyk.synthetic.shade import diffuse
 
 _TOUCH_MM = 1.2
 """A sample belongs to the lids where the skin lies this close to their surface."""
 _WHITE = np.array([0.66, 0.62, 0.58])
+_BLACK = 0.004
 _FLESH = np.array([0.52, 0.22, 0.19])
 
 
@@ -83,16 +84,15 @@ def _eye_color(
     shade = (0.42 + 0.58 * smooth(0.0, 2.6, y - upper)) * (0.80 + 0.20 * smooth(0.0, 1.2, lower - y))
     arriving = diffuse(normal, light, np.full(len(x), lit), np.full(len(x), 0.75)) * shade[:, None]
     corner = smooth(0.62, 1.0, np.abs(x) / lids.half_width_mm)
-    white = _WHITE + (_FLESH - _WHITE) * ((0.10 + 0.12 * p.redness + 0.55 * corner) * (corner > -1))[:, None]
+    white = _WHITE + (_FLESH - _WHITE) * (0.10 + 0.12 * p.redness + 0.55 * corner)[:, None]
     surface = np.where((sight.part == eye.TISSUE)[:, None], _FLESH, white)
     edge = smooth(0.94, 1.06, sight.rho)[:, None]
     iris = _iris_color(sight, p, index)
-    inside = np.where((sight.part == eye.PUPIL)[:, None], 0.004, iris)
-    rim = smooth(p.iris_radius_mm * 0.0 + scene.pupil_mm - 0.25, scene.pupil_mm + 0.25, sight.rho * p.iris_radius_mm)
-    inside = inside * rim[:, None] + 0.004 * (1 - rim[:, None])
+    rim = smooth(scene.pupil_mm - 0.25, scene.pupil_mm + 0.25, sight.rho * p.iris_radius_mm)
+    inside = iris * rim[:, None] + _BLACK * (1 - rim[:, None])
     facing = (directions @ axis < 0)[:, None]
     base = np.where(facing, inside * (1 - edge) + surface * edge, surface)
-    return np.asarray(base * arriving + _glint(sight, origin, directions, axis, scene, light, lit, x))
+    return np.asarray(base * arriving + _glint(sight, origin, directions, axis, scene, lit))
 
 
 def _iris_color(sight: eye.Sight, p: Identity, index: int) -> Array:
@@ -104,14 +104,13 @@ def _iris_color(sight: eye.Sight, p: Identity, index: int) -> Array:
     return np.asarray(p.iris * (ring * limbus * (0.72 + 0.6 * fibre))[:, None] * 1.25)
 
 
-def _glint(
-    sight: eye.Sight, origin: Array, directions: Array, axis: Array, scene: Scene, light: Light, lit: float, x: Array
-) -> Array:
-    """Mirror image of the key light on the cornea, and of the bright side of the room."""
+def _glint(sight: eye.Sight, origin: Array, directions: Array, axis: Array, scene: Scene, lit: float) -> Array:
+    """Mirror image of the key light on the cornea, and of the sky or ceiling."""
+    light = scene.light
     normal, hit = eye.cornea_normal(origin, directions, axis)
     on_cornea = hit & (sight.rho < 1.08) & (sight.part != eye.TISSUE)
     normal = np.where(on_cornea[:, None], normal, sight.normal)
     mirrored = (directions - 2 * np.sum(directions * normal, axis=-1, keepdims=True) * normal) @ scene.rotation.T
     key = smooth(0.955, 0.985, mirrored @ light.direction) * np.where(on_cornea, 1.0, 0.35) * lit
-    sky = 0.030 * smooth(-0.1, 0.9, -mirrored[:, 1]) * light.ambient[3].mean() * 2
+    sky = 0.06 * smooth(-0.1, 0.9, -mirrored[:, 1]) * light.ambient[3].mean()
     return np.asarray(light.level * (key[:, None] * light.key * 1.1 + sky[:, None]))

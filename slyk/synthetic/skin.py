@@ -24,7 +24,8 @@ def paint(person: Identity, head: Head, rng: Random) -> Image:
     color = _face_hair(color, person, x, y, height, front, noise)
     color = _marks(color, person, x, y, height, front, noise)
     color, gloss = _head_hair(color, gloss, person, head, z, noise)
-    cloth = smooth(150, 153, height + 0.18 * np.abs(x) - 26 * bump(x, 0 * x, (0, 0), (36, 1)) * smooth(60, 20, z))
+    neckline = 26 * np.exp(-((x / 36) ** 2)) * smooth(60, 20, z)
+    cloth = smooth(150, 153, height + 0.18 * np.abs(x) - neckline)
     color = _mix(color, person.cloth * (0.85 + 0.3 * noise.soft(90)[..., None]), cloth)
     return np.asarray(np.dstack([color, gloss * (1 - cloth)]), dtype=np.float32)
 
@@ -95,13 +96,11 @@ def _face_hair(color: Array, p: Identity, x: Array, y: Array, height: Array, fro
     ends = smooth(9, 13, side) * smooth(54, 46, side)
     brow = np.exp(-(off**4)) * ends * strands * 1.35 * p.brow_density * front
     color = _mix(color, p.hair * 0.6 + 0.05 * p.skin, np.clip(brow, 0, 0.95))
-    chin = smooth(40, 85, y + 0.25 * side) * smooth(126, 108, height) * smooth(75, 45, y * 0 + side * 0.9)
+    chin = smooth(40, 85, y + 0.25 * side) * smooth(126, 108, height) * smooth(83, 50, side)
     lip = bump(x, height, (0, 57), (28, 5))
     keep = 1 - smooth(1.1, 0.9, np.abs(x) / p.mouth_half_width_mm) * smooth(60, 63, height) * smooth(84, 81, height)
-    stubble = (
-        p.beard * np.clip(chin + lip, 0, 1) * keep * (0.35 + 0.65 * noise.soft(256)) * smooth(70, 40, np.abs(front * 0))
-    )
-    return _mix(color, p.hair * 0.7 + 0.15 * p.skin, np.clip(0.75 * stubble, 0, 0.85) * (front + 0.0))
+    stubble = p.beard * np.clip(chin + lip, 0, 1) * keep * (0.35 + 0.65 * noise.soft(256))
+    return _mix(color, p.hair * 0.7 + 0.15 * p.skin, np.clip(0.75 * stubble, 0, 0.85) * front)
 
 
 def _marks(color: Array, p: Identity, x: Array, y: Array, height: Array, front: Array, noise: _Noise) -> Array:
@@ -111,10 +110,10 @@ def _marks(color: Array, p: Identity, x: Array, y: Array, height: Array, front: 
     color = color * (1 - 0.85 * np.clip(nostril * 1.2, 0, 1)[..., None])
     spots = smooth(0.80, 0.95, noise.soft(200)) * p.freckles * bump(x, y, (0, 28), (45, 22)) * front
     color = color * (1 - spots[..., None] * np.array([0.25, 0.38, 0.45]))
-    fold = bump(side, y - 1.15 * (side - 26), (28, 58), (13, 2.0)) + 0.6 * bump(
-        x, np.abs((y + 48) % 9.0 - 4.5), (0, 0), (34, 0.9)
-    ) * smooth(-70, -60, y) * smooth(-36, -42, y)
-    return np.asarray(color * (1 - 0.30 * p.age * (fold * front)[..., None]))
+    fold = bump(side, y - 1.15 * (side - 26), (28, 58), (13, 2.0))
+    forehead = smooth(-70, -60, y) * smooth(-36, -42, y) * np.exp(-((x / 34) ** 2))
+    lines = forehead * np.exp(-((((y + 48) % 9.0 - 4.5) / 0.9) ** 2))
+    return np.asarray(color * (1 - 0.30 * p.age * ((fold + 0.6 * lines) * front)[..., None]))
 
 
 def _head_hair(color: Array, gloss: Array, p: Identity, head: Head, z: Array, noise: _Noise) -> tuple[Array, Array]:

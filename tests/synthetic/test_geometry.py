@@ -58,25 +58,27 @@ def both(pitch_deg: float, yaw_deg: float) -> Array:
     return np.repeat(vector_from_pitchyaw(np.deg2rad([[pitch_deg, yaw_deg]])), 2, axis=0)
 
 
-@pytest.mark.parametrize("index", [0, 1])
-@pytest.mark.parametrize("step", [(5.0, 0.0), (0.0, 5.0), (-5.0, 0.0), (0.0, -5.0)])
-def test_a_gaze_step_moves_the_iris_as_the_ball_turns(who: Person, index: int, step: tuple[float, float]) -> None:
-    straight, turned = frontal(who, both(0, 0)), frontal(who, both(*step))
-    before, after = (centroid(shoot(who, s).parts, s, index, eye.IRIS, eye.PUPIL) for s in (straight, turned))
-    px_per_mm = straight.camera[0, 0] / (straight.eyes[index, 2] - IRIS_PLANE_MM)
+def test_a_gaze_step_moves_the_iris_as_the_ball_turns(who: Person) -> None:
+    straight = frontal(who, both(0, 0))
+    px_per_mm = straight.camera[0, 0] / (straight.eyes[0, 2] - IRIS_PLANE_MM)
     expected = IRIS_PLANE_MM * np.sin(np.deg2rad(5.0)) * px_per_mm
-    # positive pitch: up, -y; positive yaw: image-left, -x
-    wanted = -expected * np.array([step[1], step[0]]) / 5.0
-    assert np.linalg.norm(after - before - wanted) < 0.05 * expected
+    parts = shoot(who, straight).parts
+    before = [centroid(parts, straight, index, eye.IRIS, eye.PUPIL) for index in (0, 1)]
+    for pitch, yaw in ((5, 0), (0, 5), (-5, 0), (0, -5)):
+        parts = shoot(who, frontal(who, both(pitch, yaw))).parts
+        for index in (0, 1):
+            moved = centroid(parts, straight, index, eye.IRIS, eye.PUPIL) - before[index]
+            wanted = expected / 5 * np.array([-yaw, -pitch])  # positive yaw: image-left, -x; positive pitch: up, -y
+            assert np.linalg.norm(moved - wanted) < 0.05 * expected
 
 
-@pytest.mark.parametrize("index", [0, 1])
-def test_the_pupil_lies_where_it_is_projected(who: Person, index: int) -> None:
-    for pitch, yaw in ((0, 0), (12, -20), (-10, 25), (5, 10)):
+def test_the_pupil_lies_where_it_is_projected(who: Person) -> None:
+    for pitch, yaw in ((0, 0), (12, -20), (-10, 25)):
         scene = frontal(who, both(pitch, yaw))
-        seen = centroid(shoot(who, scene).parts, scene, index, eye.PUPIL)
-        told = project(scene.camera, scene.eyes[index] + IRIS_PLANE_MM * scene.optical[index])
-        assert np.linalg.norm(seen - told) < 0.25
+        parts = shoot(who, scene).parts
+        for index in (0, 1):
+            told = project(scene.camera, scene.eyes[index] + IRIS_PLANE_MM * scene.optical[index])
+            assert np.linalg.norm(centroid(parts, scene, index, eye.PUPIL) - told) < 0.25
 
 
 def test_annotated_rings_surround_the_drawn_pupils(who: Person) -> None:
@@ -92,9 +94,9 @@ def test_annotated_rings_surround_the_drawn_pupils(who: Person) -> None:
 
 
 def test_drawn_scenes_tell_the_truth(who: Person) -> None:
-    for photo in range(6):
-        scene = draw_scene(who.identity, who.head, stream(7, 3, photo), PX)
-        picture = take_photo(who, scene, stream(7, 3, photo), photo_px=PX, samples=1)
+    for photo in range(3):
+        scene = draw_scene(who.identity, who.head, stream(7, 3, photo), 96)
+        picture = take_photo(who, scene, stream(7, 3, photo), photo_px=96, samples=1)
         row = annotate(who.identity, who.head, scene, picture.parts, picture.depth, 1)
         column = {name: np.array(value) for name, value in row.items()}
         to_target = column["gaze_target_mm"] - column["face_center_mm"]

@@ -84,15 +84,15 @@ def test_a_cascade_finds_near_frontal_faces() -> None:
     folder = Path(cv2.__file__).parent / "data"
     cascade = cv2.CascadeClassifier(str(folder / "haarcascade_frontalface_default.xml"))
     found = 0
-    for number in range(10):
+    for number in range(6):
         who = make_person(11, number)
-        scene = draw_scene(who.identity, who.head, stream(11, number, 0), 300)
+        scene = draw_scene(who.identity, who.head, stream(11, number, 0), 200)
         tilt = cv2.Rodrigues(np.deg2rad(np.array([4.0, 8.0 * (number % 3 - 1), 2.0])))[0]
         shift = scene.face_center - tilt @ (scene.rotation.T @ (scene.face_center - scene.translation))
         eyes = who.head.eyes @ tilt.T + shift
         scene = replace(scene, rotation=tilt, translation=shift, eyes=eyes)
-        photo = take_photo(who, scene, stream(11, number, 0), photo_px=300, samples=1).photo
-        boxes = cascade.detectMultiScale(cv2.cvtColor(photo, cv2.COLOR_BGR2GRAY), 1.1, 4, minSize=(80, 80))
+        photo = take_photo(who, scene, stream(11, number, 0), photo_px=200, samples=1).photo
+        boxes = cascade.detectMultiScale(cv2.cvtColor(photo, cv2.COLOR_BGR2GRAY), 1.1, 4, minSize=(60, 60))
         center = (scene.camera @ scene.face_center)[:2] / scene.face_center[2]
         found += any(x < center[0] < x + w and y < center[1] < y + h for x, y, w, h in np.reshape(boxes, (-1, 4)))
-    assert found >= 8
+    assert found >= 5

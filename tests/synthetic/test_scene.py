@@ -11,8 +11,8 @@ from slyk.synthetic.scene import EYE_LIMIT, GAZE_LIMIT, HEAD_LIMIT, Scene, draw_
 
 @pytest.fixture(scope="module")
 def scenes() -> list[Scene]:
-    people = [make_person(5, i) for i in range(4)]
-    return [draw_scene(p.identity, p.head, stream(5, i, n), 300) for i, p in enumerate(people) for n in range(100)]
+    people = [make_person(5, i) for i in range(2)]
+    return [draw_scene(p.identity, p.head, stream(5, i, n), 300) for i, p in enumerate(people) for n in range(200)]
 
 
 @pytest.fixture(scope="module")
