@@ -2,7 +2,7 @@
 
 import argparse
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -36,14 +36,15 @@ def main() -> None:
     params = load_params(resolve("params.yaml"))
     dataset = params.datasets[args.dataset]
     root = raw_root(args.dataset, dataset)
-    photos = reader(dataset.reader).photos([entry.path for entry in listing.read(resolve(args.listing))])
+    listed = {entry.path: f"{entry.size} {entry.version}" for entry in listing.read(resolve(args.listing))}
+    photos = reader(dataset.reader).photos(list(listed))
     if not photos:
         raise DataMissingError(f"{root} holds no photos: put them there, then run `slyk data scan {args.dataset}`")
     options = ReadOptions(camera=_camera(dataset), min_face_px=params.index.min_face_px)
     with tracking.stage_run(f"index@{args.dataset}", params=params, sections=("index",)) as run:
         outcomes = list(read_all(dataset.reader, root, photos, options))
         rejects = [Reject("", o.photo, "index", o.reason, o.detail) for o in outcomes if not o.records]
-        table = plan_shards(unique_keys(outcomes), params.index.photos_per_shard)
+        table = plan_shards(unique_keys(outcomes), listed, params.index.photos_per_shard)
         run.log_metrics({"num_photos": len(photos), "num_faces": len(table), "num_rejected_photos": len(rejects)})
         print(f"{args.dataset}: {len(photos)} photos, {len(table)} faces, {len(rejects)} photos rejected")
         print_reasons(rejects)
@@ -105,11 +106,15 @@ def unique_keys(outcomes: list[Outcome]) -> list[Outcome]:
     return result
 
 
-def plan_shards(outcomes: list[Outcome], photos_per_shard: int) -> pd.DataFrame:
-    """The index: rows sorted by group and key, each with its shard's name; a shard holds one group only."""
+def plan_shards(outcomes: list[Outcome], versions: Mapping[str, str], photos_per_shard: int) -> pd.DataFrame:
+    """The index: rows sorted by group and key, each with its shard's name; a shard holds one group only.
+
+    versions: photo -> size and version as listed. They make a shard depend on its photos, not on annotations alone.
+    """
     table = to_table(record for outcome in outcomes for record in outcome.records)
     if table.empty:
         return table
+    table["photo_version"] = table["photo"].map(versions)
     number = table.groupby("group").cumcount() // photos_per_shard
     table["shard"] = [f"{g}-{n:05d}" for g, n in zip(table["group"], np.asarray(number), strict=True)]
     return table

@@ -116,7 +116,9 @@ class _Recipe:
         offset = middle_in - inverse @ np.array([columns / 2, rows / 2])
         matrix = np.hstack([inverse, offset[:, None]])
         flags = cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP
-        return np.asarray(cv2.warpAffine(image, matrix, (columns, rows), flags=flags), dtype=np.uint8)
+        # turn, shift and scale together may reach beyond the margin: the edge goes on there, no corner is black
+        edge = cv2.BORDER_REPLICATE
+        return np.asarray(cv2.warpAffine(image, matrix, (columns, rows), flags=flags, borderMode=edge), dtype=np.uint8)
 
 
 def _gray(image: Image) -> Image:

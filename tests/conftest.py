@@ -1,5 +1,6 @@
 """Small drawn sets that many tests read; whoever changes files copies them first."""
 
+import os
 import shutil
 from pathlib import Path
 
@@ -11,6 +12,7 @@ from slyk.shards.crops import CropSpec
 from slyk.shards.read import ShardSet
 from tests.drawn import REPOSITORY, RawSet, draw_raw_set, write_shards
 
+os.environ.setdefault("OMP_NUM_THREADS", "1")  # more threads than free cores make small networks crawl
 settings.register_profile("slyk", deadline=None, derandomize=True, max_examples=60)
 settings.load_profile("slyk")
 

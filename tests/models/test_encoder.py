@@ -18,7 +18,7 @@ def random_images(num: int, face_px: int = 32, seed: int = 0) -> Images:
 
 def test_shapes() -> None:
     features = Encoder(CONFIG)(random_images(2))
-    assert features.face.shape[:2] == (2, 576)
+    assert features.face.shape == (2, 1024, 1, 1)
     assert features.right.shape == features.left.shape == (2, 128, 5, 8)
     assert features.embedding.shape == (2, 32)
 

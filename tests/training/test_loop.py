@@ -45,10 +45,12 @@ def settings(num_steps: int, clip_norm: float | None = None, precision: str = "f
     return Settings(num_steps, 1, lambda step: 1 / (1 + step), precision, clip_norm, torch.device("cpu"))
 
 
-def run(line: Line, num_steps: int = 10, *, start: int = 0, report_at: tuple[int, ...] = (5, 10)) -> list[Report]:
-    optimizer = adamw([(line.module, 0.1)], weight_decay=0.0)
-    data = batches(start, num_steps)
-    return list(fit(line, optimizer, data, settings(num_steps), start=start, report_at=report_at))
+def run(
+    line: Line, num_steps: int = 10, *, report_at: tuple[int, ...] = (5, 10), learning_rate: float = 0.1
+) -> list[Report]:
+    optimizer = adamw([(line.module, learning_rate)], weight_decay=0.0)
+    data = batches(0, num_steps)
+    return list(fit(line, optimizer, data, settings(num_steps), start=0, report_at=report_at))
 
 
 def test_reports_come_when_asked_for() -> None:
@@ -60,7 +62,11 @@ def test_reports_come_when_asked_for() -> None:
     assert reports[0].metrics["num_watched"] == 4
     assert reports[0].metrics["learning_rate"] == pytest.approx(0.1 / 5)
     assert reports[1].metrics["learning_rate"] == pytest.approx(0.1 / 10)
-    assert reports[1].metrics["loss"] < reports[0].metrics["loss"]
+
+
+def test_the_loss_falls() -> None:
+    first, second = run(Line(), 60, report_at=(10, 60), learning_rate=1.0)
+    assert second.metrics["loss"] < 0.8 * first.metrics["loss"]
 
 
 def test_losses_are_means_since_the_last_report() -> None:
