@@ -1,0 +1,171 @@
+"""Training through a real Ray Train: pretrain, finetune, kill -9 of a worker, a loss that is not finite."""
+
+import re
+import shutil
+from pathlib import Path
+
+import pandas as pd
+import pytest
+import torch
+
+from jobs.finetune import FinetuneRecipe
+from jobs.pretrain import PretrainRecipe, provenance, training_sources
+from jobs.train import report_steps
+from slyk.bundle import describe, load_bundle, save_bundle
+from slyk.config import Params
+from slyk.models.pmn import PMN
+from slyk.shards import manifest
+from slyk.training.batches import Plan, Samples
+from tests.drawn import draw_raw_set, write_shards
+from tests.stages import kill, processes_of, run, small_params, start, wait_for, write_params
+
+SHARDS = "data/shards"
+
+
+@pytest.fixture(scope="module")
+def small() -> Params:
+    return Params.model_validate(small_params())
+
+
+@pytest.fixture(scope="module")
+def encoder(tmp_path_factory: pytest.TempPathFactory, small: Params, shards: Path) -> Path:
+    """The bundle of an encoder that was not trained."""
+    torch.manual_seed(0)
+    sources = training_sources(small, ("synthetic",), shards.parent)
+    network = PretrainRecipe.of(small, tuple(sources.values())).encoder()
+    folder = tmp_path_factory.mktemp("encoder")
+    save_bundle(folder, describe(network) | {"face_px": 48, **provenance(sources)}, network.state_dict())
+    return folder
+
+
+@pytest.fixture(scope="module")
+def recipe(small: Params, shards: Path, encoder: Path) -> FinetuneRecipe:
+    sources = training_sources(small, ("synthetic",), shards.parent)
+    return FinetuneRecipe.of(small, tuple(sources.values()), encoder)
+
+
+def test_reports_are_even_and_end_each_epoch() -> None:
+    plan = Plan(num_samples=100, batch_size=10, epochs=2, seed=0)
+    assert report_steps(plan, 1) == {10, 20}
+    assert report_steps(plan, 2) == {5, 10, 15, 20}
+    assert report_steps(plan, 99) == set(range(1, 21))
+
+
+def test_only_training_groups_are_read(small: Params, shards: Path) -> None:
+    (source,) = training_sources(small, ("synthetic",), shards.parent).values()
+    assert len(source.groups) == 2 and "p003" not in source.groups
+    assert {sample.group for sample in source.opened()} == set(source.groups)
+    assert provenance({"synthetic": source})["groups"] == {"synthetic": list(source.groups)}
+
+
+def test_finetuning_starts_from_every_pretrained_tensor(recipe: FinetuneRecipe, encoder: Path) -> None:
+    network = recipe.module()
+    assert isinstance(network, PMN)
+    ours, pretrained = network.encoder.state_dict(), load_bundle(encoder).state
+    assert set(ours) == set(pretrained)
+    for name, tensor in pretrained.items():
+        assert torch.equal(ours[name], tensor), name
+
+
+def test_the_control_differs_by_its_weights_alone(recipe: FinetuneRecipe, encoder: Path) -> None:
+    control = recipe.from_random()
+    torch.manual_seed(5)
+    network = control.module()
+    assert isinstance(network, PMN)
+    weights = load_bundle(encoder).state
+    assert not torch.equal(network.encoder.state_dict()["face_tokens.weight"], weights["face_tokens.weight"])
+    assert network.config == recipe.module().config
+    assert control.fingerprint() != recipe.fingerprint()
+    rates = [{group["base_lr"] for group in r.optimizer(r.module()).param_groups} for r in (recipe, control)]
+    settings = recipe.settings
+    assert rates == [{settings.encoder_learning_rate, settings.learning_rate}, {settings.learning_rate}]
+
+
+def test_every_parameter_is_optimized_once(recipe: FinetuneRecipe, small: Params) -> None:
+    for some in (recipe, PretrainRecipe.of(small, recipe.sources)):
+        module = some.module()
+        optimized = [id(p) for group in some.optimizer(module).param_groups for p in group["params"]]
+        wanted = [id(p) for p in module.parameters() if p.requires_grad]
+        assert sorted(optimized) == sorted(wanted)
+
+
+def test_recipes_show_one_view_or_two(recipe: FinetuneRecipe, small: Params) -> None:
+    samples = Samples([source.opened() for source in recipe.sources])
+    assert len(recipe.dataset(samples)[0, 0][0]) == 1
+    assert len(PretrainRecipe.of(small, recipe.sources).dataset(samples)[0, 0][0]) == 2
+
+
+@pytest.fixture(scope="module")
+def root(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Shards of four training people, one of whom guards the gate, and a test person."""
+    root = tmp_path_factory.mktemp("training")
+    raw = draw_raw_set(root / "raw", num_train=4, num_test=1, num_photos=8)
+    write_shards(root / SHARDS / "synthetic", raw)
+    write_params(root)
+    return root
+
+
+def pretrain(root: Path, out: str, **environment: str) -> str:
+    return run(root, "jobs.pretrain", "--shards", SHARDS, "--out", out, SLYK_NUM_CPUS="1", **environment)
+
+
+@pytest.mark.slow
+def test_pretrain_then_finetune(root: Path) -> None:
+    write_params(root)
+    said = pretrain(root, "models/pretrain", SLYK_NUM_WORKERS="0")
+    assert "pretrain: embedding rank" in said
+    arguments = ("--task", "gaze", "--shards", SHARDS, "--encoder", "models/pretrain", "--out", "models/gaze")
+    said = run(root, "jobs.finetune", *arguments, SLYK_NUM_CPUS="1", SLYK_NUM_WORKERS="0")
+    bundle = load_bundle(root / "models/gaze")
+    num_encoder = len(load_bundle(root / "models/pretrain").state)
+    assert f"{num_encoder} of {num_encoder} encoder tensors came from pretraining" in said
+    assert bundle.config["transferred"] == {"num_tensors": num_encoder, "of_encoder": num_encoder}
+    assert len(bundle.config["groups"]["synthetic"]) == 3
+    assert bundle.config["datasets"]["synthetic"]["manifest"] == manifest.load(root / SHARDS / "synthetic").digest
+    history = pd.read_csv(root / "models/gaze/history.csv")
+    assert history["step"].tolist() == [3, 6] and history["loss"].notna().all()
+    control = load_bundle(root / "models/gaze/random_init")
+    assert control.config["pretrained"] is None and control.config["model"] == bundle.config["model"]
+    assert list((root / ".slyk/runs").iterdir()) == []
+
+
+@pytest.mark.slow
+def test_kill_9_of_a_worker_changes_nothing(root: Path) -> None:
+    write_params(root, pretrain={"epochs": 20})
+    pretrain(root, "models/undisturbed", SLYK_NUM_WORKERS="1")
+    arguments = ("--shards", SHARDS, "--out", "models/disturbed")
+    stage = start(root, "jobs.pretrain", *arguments, SLYK_NUM_CPUS="1", SLYK_NUM_WORKERS="1")
+    wait_for(lambda: len(list((root / ".slyk/runs").glob("pretrain-*/checkpoint_*"))) >= 2, "two checkpoints")
+    (worker,) = [number for number, name in processes_of(root).items() if re.match("ray::.*TrainWorker", name)]
+    kill(worker)
+    said, _ = stage.communicate(timeout=500)
+    assert stage.returncode == 0, said
+    assert "worker 0 failed, going back to the last checkpoint" in said
+    one, other = load_bundle(root / "models/undisturbed"), load_bundle(root / "models/disturbed")
+    assert set(one.state) == set(other.state)
+    for name, tensor in one.state.items():
+        assert torch.equal(other.state[name], tensor), name
+    assert one.config == other.config
+    histories = [(root / f"models/{name}/history.csv").read_bytes() for name in ("undisturbed", "disturbed")]
+    assert histories[0] == histories[1]
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("num_workers", ["0", "1"])
+def test_a_loss_that_is_not_finite_names_step_and_keys(root: Path, num_workers: str) -> None:
+    write_params(root, pretrain={"learning_rate": 1e30})
+    arguments = ("--shards", SHARDS, "--out", "models/nan")
+    said = run(root, "jobs.pretrain", *arguments, status=2, SLYK_NUM_CPUS="1", SLYK_NUM_WORKERS=num_workers)
+    assert re.search(r"error: loss is nan at step \d; samples of the batch: p00\d/00\d, ", said), said
+    assert not (root / "models/nan").exists()
+
+
+@pytest.mark.slow
+def test_damaged_shards_stop_it_before_anything_starts(root: Path, tmp_path: Path) -> None:
+    shutil.copytree(root / SHARDS, tmp_path / SHARDS)
+    write_params(tmp_path)
+    groups = training_sources(Params.model_validate(small_params()), ("synthetic",), tmp_path / SHARDS)
+    tar = tmp_path / SHARDS / "synthetic" / f"{groups['synthetic'].groups[0]}-00000.tar"
+    tar.write_bytes(tar.read_bytes()[:-20000])
+    said = run(tmp_path, "jobs.pretrain", "--shards", SHARDS, "--out", "models/x", status=2, SLYK_NUM_WORKERS="0")
+    assert f"error: {tar}: member" in said and "dvc checkout" in said
