@@ -14,12 +14,12 @@ _SUB = 16
 
 
 def draw_glasses(
-    color: Image, depth: Array, scene: Scene, person: Identity, camera: Array, picture_per_px: float
+    color: Image, depth: Array, scene: Scene, person: Identity, camera: Array, samples_per_mm: float
 ) -> None:
     """Changes `color` (H, W, 3) linear RGB; depth (H, W): z of the head in mm, inf on the background; camera (3, 3):
     to the picture's samples."""
     lines = [_rim(person, -1.0), _rim(person, 1.0), _bridge(person), _temple(person, -1.0), _temple(person, 1.0)]
-    thickness = person.glasses_thick * picture_per_px
+    thickness = person.glasses_thick * samples_per_mm
     mask: NDArray[np.uint8] = np.zeros(color.shape[:2], np.uint8)
     lens = mask.copy()
     for i, line in enumerate(lines):
@@ -31,12 +31,12 @@ def draw_glasses(
             if z < _depth_at(depth, (a + b) / 2) + 1.5:
                 width = max(1, round(thickness * (1.0 if i < 3 else 1.3)))
                 cv2.line(mask, _corner(a), _corner(b), 255, width, cv2.LINE_AA, 4)
-    alpha = (mask / 255.0)[..., None]
-    reflect = 0.018 * scene.light.level * scene.light.key * (lens / 255.0)[..., None]
-    color *= 1 - 0.06 * (lens / 255.0)[..., None]
-    color += reflect
+    left, top, width, height = cv2.boundingRect(cv2.max(mask, lens))
+    box = (slice(top, top + height), slice(left, left + width))
+    alpha, glass = (m[box][..., None] / np.float32(255) for m in (mask, lens))
+    shown = color[box] * (1 - np.float32(0.06) * glass) + glass * (0.018 * scene.light.level * scene.light.key)
     shine = person.glasses * (0.35 + scene.light.level * 0.6 * scene.light.key)
-    color += alpha * (shine - color)
+    color[box] = shown + alpha * (shine - shown)
 
 
 def _rim(p: Identity, side: float) -> Array:

@@ -17,15 +17,16 @@ except ImportError:  # optional: numpy stands in
     njit = None
 
 Array = NDArray[np.float64]
-Loop = Callable[[Array, Array, Array, Array, Array, Array], None]
+Image = NDArray[np.float32]
+Loop = Callable[[Array, Array, Array, Array, Image, Image], None]
 
 
 class Surface(NamedTuple):
     """nearness (H, W), 0 where nothing is; column, row (H, W): where on the grid the sample lies, in grid steps."""
 
     nearness: Array
-    column: Array
-    row: Array
+    column: Image
+    row: Image
 
 
 def rasterize(x: Array, y: Array, nearness: Array, height: int, width: int) -> Surface:
@@ -34,14 +35,15 @@ def rasterize(x: Array, y: Array, nearness: Array, height: int, width: int) -> S
     x, y: (R, C) picture coordinates of the grid's vertices, integer = sample; nearness (R, C) > 0, linear on the
     picture (1 / z of a camera), larger = nearer. Only cells whose corners run clockwise on the picture are drawn.
     """
-    surface = Surface(np.zeros((height, width)), np.zeros((height, width)), np.zeros((height, width)))
+    size = (height, width)
+    surface = Surface(np.zeros(size), np.zeros(size, np.float32), np.zeros(size, np.float32))
     arrays = [np.ascontiguousarray(a, dtype=np.float64) for a in (x, y, nearness)]
     draw = _draw_numpy if njit is None or os.environ.get("SLYK_NO_NUMBA") == "1" else _compiled()
     draw(arrays[0], arrays[1], arrays[2], surface.nearness, surface.column, surface.row)
     return surface
 
 
-def _draw_loop(x: Array, y: Array, near: Array, best: Array, column: Array, row: Array) -> None:
+def _draw_loop(x: Array, y: Array, near: Array, best: Array, column: Image, row: Image) -> None:
     height, width = best.shape
     for i in range(x.shape[0] - 1):
         for j in range(x.shape[1] - 1):
@@ -83,7 +85,7 @@ def _compiled() -> Loop:
     return _cache[0]
 
 
-def _draw_numpy(x: Array, y: Array, near: Array, best: Array, column: Array, row: Array) -> None:
+def _draw_numpy(x: Array, y: Array, near: Array, best: Array, column: Image, row: Image) -> None:
     height, width = best.shape
     corners = [_corners(a) for a in (x, y, near)]
     (x0, dx1, dx2), (y0, dy1, dy2), (near0, near1, near2) = corners

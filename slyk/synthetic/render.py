@@ -78,8 +78,7 @@ def take_photo(who: Person, scene: Scene, rng: Random, *, photo_px: int, samples
         box = (slice(top, bottom), slice(left, right))
         seen = _points(depth[box], camera, left, top)
         draw_eye(color[box], parts[box], seen, scene, who.identity, float(lit[index]), index)
-    empty = parts == 0
-    color[empty] = _background(rng, side, scene)[empty]
+    np.copyto(color, _background(rng, side, scene), where=(parts == 0)[..., None])
     if scene.glasses:
         draw_glasses(color, depth, scene, who.identity, camera, float(camera[0, 0] / scene.eyes[:, 2].mean()))
     small = cv2.resize(color, (photo_px, photo_px), interpolation=cv2.INTER_AREA)
@@ -115,10 +114,10 @@ def _light(points: Array, scene: Scene, head: Head) -> tuple[Image, Array]:
     return np.dstack([received, gloss]).astype(np.float32), lit
 
 
-def _surface_color(who: Person, column: Array, row: Array, light_grid: Image) -> Image:
-    grid = cv2.remap(light_grid, column.astype(np.float32), row.astype(np.float32), cv2.INTER_LINEAR)
+def _surface_color(who: Person, column: Image, row: Image, light_grid: Image) -> Image:
+    grid = cv2.remap(light_grid, column, row, cv2.INTER_LINEAR)
     u, v = texture_map(column, row)
-    skin = cv2.remap(who.texture, u.astype(np.float32), v.astype(np.float32), cv2.INTER_LINEAR)
+    skin = cv2.remap(who.texture, u, v, cv2.INTER_LINEAR)
     skin = np.multiply(skin, grid, out=skin)  # colour by light, gloss by sheen
     return np.asarray(skin[..., :3] + skin[..., 3:], dtype=np.float32)
 

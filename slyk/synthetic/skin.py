@@ -30,7 +30,7 @@ def paint(person: Identity, head: Head, rng: Random) -> Image:
     return np.asarray(np.dstack([color, gloss * (1 - cloth)]), dtype=np.float32)
 
 
-def texture_map(column: Array, row: Array) -> tuple[Array, Array]:
+def texture_map(column: Image, row: Image) -> tuple[Image, Image]:
     """Texture coordinates of grid positions."""
     return column * ((SIDE - 1) / (COLUMNS - 1)), row * ((SIDE - 1) / (len(ROWS) - 1))
 
