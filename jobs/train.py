@@ -48,15 +48,32 @@ class Source:
 class Recipe(Protocol):
     """What a stage trains and how; plain data and methods, sent whole to the workers."""
 
-    stage: str
-    sources: tuple[Source, ...]
-    seed: int
-    batch_size: int
-    epochs: int
-    warmup_epochs: float
-    checkpoints_per_epoch: int
-    precision: str
-    clip_norm: float | None
+    @property
+    def stage(self) -> str: ...
+
+    @property
+    def sources(self) -> tuple[Source, ...]: ...
+
+    @property
+    def seed(self) -> int: ...
+
+    @property
+    def batch_size(self) -> int: ...
+
+    @property
+    def epochs(self) -> int: ...
+
+    @property
+    def warmup_epochs(self) -> float: ...
+
+    @property
+    def checkpoints_per_epoch(self) -> int: ...
+
+    @property
+    def precision(self) -> str: ...
+
+    @property
+    def clip_norm(self) -> float | None: ...
 
     def fingerprint(self) -> dict[str, Any]: ...
 

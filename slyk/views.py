@@ -81,7 +81,7 @@ def view(
         images = [_gray(image) for image in images]
     if a.light > 0:
         gain, offset = 1 + a.light * (2 * extent[2] - 1), 127 * a.light * (2 * extent[3] - 1)
-        images = [np.asarray(cv2.convertScaleAbs(cv2.max(image * gain + offset, 0.0)), np.uint8) for image in images]
+        images = [np.asarray(cv2.convertScaleAbs(np.maximum(image * gain + offset, 0.0)), np.uint8) for image in images]
     return View(images[0], images[1], images[2], result.gaze)
 
 

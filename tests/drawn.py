@@ -51,7 +51,7 @@ def geometry_at(center_mm: Array, head_rotation: Array, camera: Array | None = N
 def draw_face(geometry: FaceGeometry, gaze: Array, rng: np.random.Generator, side_px: int = PHOTO_PX) -> Image:
     """A disc with two white eyes, the dark irises shifted along the gaze direction."""
     photo = np.full((side_px, side_px, 3), rng.integers(30, 120, 3), np.uint8)
-    cv2.randn(noise := np.zeros_like(photo), (8.0,) * 3, (4.0,) * 3)
+    noise = np.clip(rng.normal(8.0, 4.0, photo.shape), 0, 255).astype(np.uint8)
     px_per_mm = float(geometry.camera[0, 0] / geometry.face_center_mm[2])
 
     def disc(point_mm: Array, radius_mm: float, colour: tuple[int, int, int]) -> None:

@@ -40,4 +40,4 @@ def head_pitchyaw(rotation: NDArray[np.floating]) -> Array:
 def angular_error(a: NDArray[np.floating], b: NDArray[np.floating]) -> Array:
     """Angle in radians between vectors (..., 3); exact at 0 and pi, never NaN (atan2, not arccos)."""
     a64, b64 = np.asarray(a, dtype=np.float64), np.asarray(b, dtype=np.float64)
-    return np.arctan2(np.linalg.norm(np.cross(a64, b64), axis=-1), np.sum(a64 * b64, axis=-1))
+    return np.asarray(np.arctan2(np.linalg.norm(np.cross(a64, b64), axis=-1), np.sum(a64 * b64, axis=-1)))

@@ -44,6 +44,9 @@ class EncoderConfig:
 class Normalize(nn.Module):
     """uint8 BGR -> float RGB with ImageNet's mean and deviation."""
 
+    scale: Tensor
+    shift: Tensor
+
     def __init__(self) -> None:
         super().__init__()
         mean, std = torch.tensor(MEAN_RGB), torch.tensor(STD_RGB)

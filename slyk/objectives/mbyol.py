@@ -41,6 +41,6 @@ class MBYOL(nn.Module):
     @torch.no_grad()
     def after_step(self, momentum: float) -> None:
         """Moves the target: theta' <- m theta' + (1 - m) theta. Batch-norm statistics stay each network's own."""
-        online = [*self.encoder.parameters(), *self.projector.parameters()]
-        target = [*self.target_encoder.parameters(), *self.target_projector.parameters()]
+        online: list[Tensor] = [*self.encoder.parameters(), *self.projector.parameters()]
+        target: list[Tensor] = [*self.target_encoder.parameters(), *self.target_projector.parameters()]
         torch._foreach_lerp_(target, online, 1 - momentum)

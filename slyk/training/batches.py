@@ -102,7 +102,9 @@ class Augmented(Dataset[tuple[list[View], str]]):
 
 def loader(dataset: Augmented, plan: Plan, *, start: int, num_workers: int = 0) -> DataLoader[Batch]:
     """A torch loader over the plan from step `start` on."""
-    return DataLoader(dataset, batch_sampler=list(plan.batches(start)), collate_fn=collate, num_workers=num_workers)
+    places = list(plan.batches(start))
+    # torch types a loader by its items, but `collate` makes batches of them
+    return DataLoader(dataset, batch_sampler=places, collate_fn=collate, num_workers=num_workers)  # type: ignore[arg-type]
 
 
 def collate(items: Sequence[tuple[Sequence[View], str]]) -> Batch:

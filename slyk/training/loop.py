@@ -25,7 +25,8 @@ class Step(NamedTuple):
 class Trainable(Protocol):
     """An objective or a task: what is optimized, a forward pass, what follows a step, what is told of it."""
 
-    module: nn.Module
+    @property
+    def module(self) -> nn.Module: ...
 
     def forward(self, batch: Batch) -> Step: ...
 
@@ -79,7 +80,7 @@ def fit(
             result = trainable.forward(batch)
         losses.append(_checked(result.loss, step, batch))
         optimizer.zero_grad(set_to_none=True)
-        result.loss.backward()
+        result.loss.backward()  # type: ignore[no-untyped-call]
         if settings.clip_norm is not None:
             nn.utils.clip_grad_norm_(trainable.module.parameters(), settings.clip_norm, foreach=True)
         optimizer.step()
@@ -117,7 +118,7 @@ def resolve_precision(wanted: str, device: torch.device) -> str:
 
 def channels_last(module: nn.Module, precision: str) -> nn.Module:
     """Channels-last memory pays with bf16; in fp32 it slows a CPU down threefold."""
-    return module.to(memory_format=torch.channels_last) if precision == "bf16" else module  # type: ignore[call-overload, no-any-return]
+    return module.to(memory_format=torch.channels_last) if precision == "bf16" else module  # type: ignore[call-overload]
 
 
 def _autocast(settings: Settings) -> contextlib.AbstractContextManager[object]:

@@ -34,7 +34,7 @@ def test_the_rotation_centres_the_face_and_levels_the_head(
     found = normalizing_rotation(center, head)
     np.testing.assert_allclose(found @ found.T, np.eye(3), atol=1e-9)
     assert np.linalg.det(found) == pytest.approx(1.0)
-    np.testing.assert_allclose(found @ center, [0, 0, np.linalg.norm(center)], atol=1e-6)
+    np.testing.assert_allclose(found @ center, [0.0, 0.0, float(np.linalg.norm(center))], atol=1e-6)
     level = found @ head[:, 0]
     assert level[1] == pytest.approx(0.0, abs=1e-9)
     assert level[0] > 0

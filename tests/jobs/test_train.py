@@ -105,14 +105,15 @@ def root(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return root
 
 
-def pretrain(root: Path, out: str, **environment: str) -> str:
-    return run(root, "jobs.pretrain", "--shards", SHARDS, "--out", out, SLYK_NUM_CPUS="1", **environment)
+def pretrain(root: Path, out: str, num_workers: int) -> str:
+    arguments = ("--shards", SHARDS, "--out", out)
+    return run(root, "jobs.pretrain", *arguments, SLYK_NUM_CPUS="1", SLYK_NUM_WORKERS=str(num_workers))
 
 
 @pytest.mark.slow
 def test_pretrain_then_finetune(root: Path) -> None:
     write_params(root)
-    said = pretrain(root, "models/pretrain", SLYK_NUM_WORKERS="0")
+    said = pretrain(root, "models/pretrain", num_workers=0)
     assert "pretrain: embedding rank" in said
     arguments = ("--task", "gaze", "--shards", SHARDS, "--encoder", "models/pretrain", "--out", "models/gaze")
     said = run(root, "jobs.finetune", *arguments, SLYK_NUM_CPUS="1", SLYK_NUM_WORKERS="0")
@@ -132,7 +133,7 @@ def test_pretrain_then_finetune(root: Path) -> None:
 @pytest.mark.slow
 def test_kill_9_of_a_worker_changes_nothing(root: Path) -> None:
     write_params(root, pretrain={"epochs": 20})
-    pretrain(root, "models/undisturbed", SLYK_NUM_WORKERS="1")
+    pretrain(root, "models/undisturbed", num_workers=1)
     arguments = ("--shards", SHARDS, "--out", "models/disturbed")
     stage = start(root, "jobs.pretrain", *arguments, SLYK_NUM_CPUS="1", SLYK_NUM_WORKERS="1")
     wait_for(lambda: len(list((root / ".slyk/runs").glob("pretrain-*/checkpoint_*"))) >= 2, "two checkpoints")

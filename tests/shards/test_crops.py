@@ -28,7 +28,7 @@ def dot(image: Image, radius_px: float) -> Array:
     half = image.shape[0] / 2
     y, x = np.mgrid[: image.shape[0], : image.shape[1]]
     weight = image[..., 0].astype(float) * (np.hypot(x - half, y - half) < radius_px)
-    return np.array([(x * weight).sum(), (y * weight).sum()]) / weight.sum()
+    return np.asarray(np.array([(x * weight).sum(), (y * weight).sum()]) / weight.sum())
 
 
 @settings(max_examples=15)

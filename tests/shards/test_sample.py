@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from slyk.datasets.record import Record
-from slyk.geometry.angles import angular_error, vector_from_pitchyaw
+from slyk.geometry.angles import Array, angular_error, vector_from_pitchyaw
 from slyk.geometry.normalize import normalizing_rotation
 from slyk.shards.crops import Crops
 from slyk.shards.read import ShardSet
@@ -25,7 +25,7 @@ def record_at(center: tuple[float, ...], turn: tuple[float, ...], gaze: tuple[fl
     return Record("k", "k.jpg", "g", "train", geometry, vector_from_pitchyaw(np.array(gaze)), "annotated")
 
 
-def labels_of(record: Record) -> tuple[np.ndarray, np.ndarray]:  # type: ignore[type-arg]
+def labels_of(record: Record) -> tuple[Array, Array]:
     turn = normalizing_rotation(record.geometry.face_center_mm, record.geometry.head_rotation)
     sample = from_crops(record, Crops(SQUARE, SQUARE, SQUARE, turn))
     assert sample.gaze is not None
