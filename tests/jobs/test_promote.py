@@ -85,7 +85,6 @@ def test_first_then_refused_then_promoted_then_back(workspace: Workspace) -> Non
         rollback(workspace.params)
 
 
-@pytest.mark.slow
 def test_a_first_model_must_beat_the_mean_gaze(workspace: Workspace) -> None:
     workspace.build((-0.2, 0.0))
     with pytest.raises(PromotionRefusedError, match="may exceed that of the mean gaze"):
@@ -95,7 +94,6 @@ def test_a_first_model_must_beat_the_mean_gaze(workspace: Workspace) -> None:
         rollback(workspace.params)
 
 
-@pytest.mark.slow
 def test_force_first_asks_no_champion(workspace: Workspace) -> None:
     first = workspace.build(EXACT)
     workspace.promote()
@@ -105,7 +103,6 @@ def test_force_first_asks_no_champion(workspace: Workspace) -> None:
     assert rollback(workspace.params) == (worse, first)
 
 
-@pytest.mark.slow
 def test_what_is_promoted_must_be_what_was_built_here(workspace: Workspace) -> None:
     workspace.build(EXACT)
     make_model(workspace.root / "models", CLOSE, workspace.shards)
@@ -113,7 +110,6 @@ def test_what_is_promoted_must_be_what_was_built_here(workspace: Workspace) -> N
         workspace.promote()
 
 
-@pytest.mark.slow
 def test_a_model_trained_on_gate_people_is_not_measured(workspace: Workspace) -> None:
     people = roles(workspace.shards, num_gate_people=NUM_GATE)
     workspace.build(EXACT, groups=(*people.train, people.gate[0]))
