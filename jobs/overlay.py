@@ -85,13 +85,16 @@ def _arrow(canvas: Picture, ends: Array, thick: int, color: tuple[int, int, int]
 
 def _label(canvas: Picture, text: str, at: tuple[float, float], scale: float, color: tuple[int, int, int]) -> None:
     """Text on a dark plate, its lower left corner at `at`, moved so that it lies in the picture."""
-    (width, height), base = cv2.getTextSize(text, cv2.FONT_HERSHEY_SIMPLEX, scale, 1)
+    (width, height), base = cv2.getTextSize(text, cv2.FONT_HERSHEY_DUPLEX, scale, 1)
+    if width > 0.95 * canvas.shape[1]:
+        scale *= 0.95 * canvas.shape[1] / width
+        (width, height), base = cv2.getTextSize(text, cv2.FONT_HERSHEY_DUPLEX, scale, 1)
     pad = round(6 * scale) + 2
     x = int(min(max(at[0], pad), max(pad, canvas.shape[1] - width - pad)))
     y = int(min(max(at[1], height + 2 * pad), canvas.shape[0] - base - pad))
     plate = canvas[max(0, y - height - pad) : y + base + pad // 2, max(0, x - pad) : x + width + pad]
     plate[:] = plate // 4
-    cv2.putText(canvas, text, (x, y), cv2.FONT_HERSHEY_SIMPLEX, scale, color, 1, cv2.LINE_AA)
+    cv2.putText(canvas, text, (x, y), cv2.FONT_HERSHEY_DUPLEX, scale, color, 1, cv2.LINE_AA)
 
 
 def _point(at: Array | tuple[float, float]) -> tuple[int, int]:

@@ -26,12 +26,14 @@ CASCADES = {"frontalface_alt2": 2, "frontalface_default": 1}
 MIN_NEIGHBORS = 3
 SURE = 45
 """Weight of windows at one place from which there is a face whatever its eyes (a tie and its collar: up to 40)."""
+SURE_TURNED = 120
+"""The same where several views count together."""
 POSSIBLE = 20
-"""The same for the best place of a photo in which nothing is sure, all turns together."""
+"""The same for the best place of a photo in which nothing is sure."""
 VOUCHING_VOTES = 8.0
-"""Votes for the weaker eye from which a pair of eyes vouches for a face (ties: at most 5)."""
-NUM_CANDIDATES = 6
-"""Places whose eyes are searched at most in a photo in which nothing is sure."""
+"""Geometric mean of both eyes' votes from which a pair of eyes vouches for a face (ties: at most 6)."""
+NUM_PLACES, NUM_WINDOWS = 12, 3
+"""Places that are looked at for eyes in a photo, and windows at each of them until one shows both."""
 
 
 @dataclass(frozen=True)
@@ -55,8 +57,8 @@ class _View(NamedTuple):
     photo_from_view: Array
 
 
-class _Place(NamedTuple):
-    """A square in a view, its middle in the photo, and the weight of all windows there."""
+class _Window(NamedTuple):
+    """A square in a view with its middle in the photo; weight: of the raw windows that agree on it."""
 
     weight: int
     middle: tuple[float, float]
@@ -65,33 +67,50 @@ class _Place(NamedTuple):
     view: int
 
 
+class _Look(NamedTuple):
+    face: FaceFound
+    sure: bool
+
+
 def find_faces(photo: NDArray[np.uint8], *, min_face_px: int = 40) -> list[FaceFound]:
     """The faces of a BGR photo (H, W, 3), left to right; boxes narrower than `min_face_px` are not searched for."""
     gray = np.asarray(cv2.cvtColor(photo, cv2.COLOR_BGR2GRAY), dtype=np.uint8)
     upright = _View(gray, np.eye(3)[:2])
-    faces = [face for face, sure in _faces([upright], min_face_px) if sure]
-    if not faces:
-        turned = [_turn(gray, roll) for roll in ROLLS_DEG if roll]
-        looked = _faces([upright, *turned], min_face_px)[:NUM_CANDIDATES]
-        faces = [face for face, sure in looked if sure] or [face for face, _ in looked[:1]]
+    looks = _look([upright], min_face_px)
+    if not any(look.sure and look.face.eyes == "found" for look in looks):
+        looks = _look([upright, *(_turn(gray, roll) for roll in ROLLS_DEG if roll)], min_face_px)
+    # without a sure face the best possible one: a portrait with odd eyes is likelier than a photo of nobody
+    faces = [look.face for look in looks if look.sure] or [look.face for look in looks[:1]]
     return sorted(faces, key=lambda face: face.box_px[0] + face.box_px[2] / 2)
 
 
-def _faces(views: Sequence[_View], min_face_px: int) -> list[tuple[FaceFound, bool]]:
-    """Faces with whether they are sure, those of most weight first."""
-    places = [p for i, view in enumerate(views) for name in CASCADES for p in _places(view, i, name, min_face_px)]
-    faces = []
-    for place in _merge(places)[:NUM_CANDIDATES]:
-        left, top, side = round(place.corner[0]), round(place.corner[1]), round(place.side)
-        view = views[place.view]
+def _look(views: Sequence[_View], min_face_px: int) -> list[_Look]:
+    """Faces that all views show together, those of most weight first."""
+    windows = [w for i, view in enumerate(views) for name in CASCADES for w in _windows(view, i, name, min_face_px)]
+    found = ((place, _look_at(place, views)) for place in _places(windows)[:NUM_PLACES])
+    return [look for place, look in found if look.sure or _weight(place) >= POSSIBLE]
+
+
+def _look_at(place: list[_Window], views: Sequence[_View]) -> _Look:
+    """The first window with a pair of eyes that vouches for it, else the heaviest one."""
+    sure_weight = SURE if len(views) == 1 else SURE_TURNED
+    looks = []
+    for window in place[:NUM_WINDOWS]:
+        left, top, side = round(window.corner[0]), round(window.corner[1]), round(window.side)
+        view = views[window.view]
         eyes = find_eyes(view.gray[top : top + side, left : left + side])
-        vouched = eyes.found and eyes.votes.min() >= VOUCHING_VOTES
-        if vouched or place.weight >= POSSIBLE:
-            faces.append((_as_found((left, top), side, eyes, view), bool(vouched or place.weight >= SURE)))
-    return faces
+        vouched = eyes.found and np.sqrt(eyes.votes.prod()) >= VOUCHING_VOTES
+        looks.append(_Look(_as_found((left, top), side, eyes, view), bool(vouched or _weight(place) >= sure_weight)))
+        if vouched:
+            return looks[-1]
+    return looks[0]
 
 
-def _places(view: _View, number: int, name: str, min_face_px: int) -> list[_Place]:
+def _weight(place: list[_Window]) -> int:
+    return sum(window.weight for window in place)
+
+
+def _windows(view: _View, number: int, name: str, min_face_px: int) -> list[_Window]:
     """What one cascade sees in a view."""
     gray = view.gray
     shrink = max(1.0, max(gray.shape) / SEARCH_PX)
@@ -100,26 +119,26 @@ def _places(view: _View, number: int, name: str, min_face_px: int) -> list[_Plac
         gray = np.asarray(cv2.resize(gray, size, interpolation=cv2.INTER_AREA), dtype=np.uint8)
     smallest = max(20, round(min_face_px / shrink))
     boxes, counts = cascade(name).detectMultiScale2(cv2.equalizeHist(gray), 1.1, MIN_NEIGHBORS, 0, (smallest, smallest))
-    places = []
+    windows = []
     for (x, y, w, _), count in zip(np.asarray(boxes, dtype=np.float64).reshape(-1, 4) * shrink, counts, strict=True):
         middle = _to_photo(np.array([x + w / 2, y + w / 2]), view)
-        places.append(_Place(int(count) * CASCADES[name], (middle[0], middle[1]), float(w), (x, y), number))
-    return places
+        windows.append(_Window(int(count) * CASCADES[name], (middle[0], middle[1]), float(w), (x, y), number))
+    return windows
 
 
-def _merge(places: list[_Place]) -> list[_Place]:
-    """One place for all whose middles lie in each other, the heaviest, with the weight of all; heaviest first."""
-    kept: list[_Place] = []
-    for place in sorted(places, key=lambda p: (-p.weight, p)):
-        same = next((i for i, heavier in enumerate(kept) if _meet(place, heavier)), None)
+def _places(windows: list[_Window]) -> list[list[_Window]]:
+    """Windows whose middles lie in each other, heaviest first; the heaviest place first."""
+    places: list[list[_Window]] = []
+    for window in sorted(windows, key=lambda w: (-w.weight, w)):
+        same = next((place for place in places if _meet(window, place[0])), None)
         if same is None:
-            kept.append(place)
+            places.append([window])
         else:
-            kept[same] = kept[same]._replace(weight=kept[same].weight + place.weight)
-    return sorted(kept, key=lambda p: (-p.weight, p))
+            same.append(window)
+    return sorted(places, key=lambda place: (-_weight(place), place))
 
 
-def _meet(a: _Place, b: _Place) -> bool:
+def _meet(a: _Window, b: _Window) -> bool:
     shift = max(abs(a.middle[0] - b.middle[0]), abs(a.middle[1] - b.middle[1]))
     return shift < max(a.side, b.side) / 2
 

@@ -36,17 +36,12 @@ CASCADES: dict[str, tuple[float, float]] = {
 
 
 class Eyes(NamedTuple):
-    """points (2, 2): both eyes as shares of the face box, right eye of the subject first; votes (2,): their support."""
+    """points (2, 2): both eyes as shares of the face box, right eye of the subject first; votes (2,): their support;
+    found: both have support and lie to each other as eyes do."""
 
     points: Array
     votes: Array
-
-    @property
-    def found(self) -> bool:
-        """Both eyes have support and lie to each other as eyes do."""
-        (x0, y0), (x1, y1) = self.points
-        plausible = 0.24 <= float(np.hypot(x1 - x0, y1 - y0)) <= 0.56 and abs(y1 - y0) <= 0.45 * (x1 - x0)
-        return bool(self.votes.min() >= MIN_VOTES and plausible)
+    found: bool
 
 
 def find_eyes(face: Gray) -> Eyes:
@@ -55,14 +50,19 @@ def find_eyes(face: Gray) -> Eyes:
     for side_px in SIDES_PX:
         votes = np.concatenate([votes, _votes_at(face, side_px)])
         right, left = (_densest(votes, place) for place in TYPICAL)
-        eyes = Eyes(np.stack([right[0], left[0]]), np.array([right[1], left[1]]))
-        if eyes.found:
-            return eyes
-    seen = eyes.votes >= MIN_VOTES
+        points, support = np.stack([right[0], left[0]]), np.array([right[1], left[1]])
+        if support.min() >= MIN_VOTES and _plausible(points):
+            return Eyes(points, support, True)
+    seen = support >= MIN_VOTES
     if seen.sum() == 1:
-        shift = (eyes.points - TYPICAL)[seen][0]
-        return Eyes(np.where(seen[:, None], eyes.points, TYPICAL + shift), eyes.votes)
-    return Eyes(TYPICAL.copy(), eyes.votes)
+        shift = (points - TYPICAL)[seen][0]
+        return Eyes(np.where(seen[:, None], points, TYPICAL + shift), support, False)
+    return Eyes(TYPICAL.copy(), support, False)
+
+
+def _plausible(points: Array) -> bool:
+    across, down = points[1] - points[0]
+    return bool(0.24 <= np.hypot(across, down) <= 0.56 and abs(down) <= 0.45 * across)
 
 
 def _votes_at(face: Gray, side_px: int) -> Array:
@@ -85,7 +85,9 @@ def _votes(band: Gray) -> Array:
     points = [np.empty((0, 2))]
     for name, offset in CASCADES.items():
         found = cascade(name).detectMultiScale(band, 1.1, 0, 0, (smallest, smallest), (largest, largest))
-        windows = np.asarray(found, dtype=np.float64).reshape(-1, 4)
+        windows = np.asarray(sorted(map(tuple, found)), dtype=np.float64).reshape(
+            -1, 4
+        )  # found by threads in any order
         points.append(windows[:, :2] + windows[:, 2:] * (0.5 + np.array(offset)))
     return np.concatenate(points)
 
