@@ -128,7 +128,7 @@ def draw_identity(rng: Random) -> Identity:
         skin=linear(skin * rng.uniform(0.975, 1.025, 3)),
         hair=linear(np.clip(hair, 0, 1)),
         iris=linear(np.clip(iris, 0, 1)),
-        cloth=linear(_CLOTH[rng.integers(0, len(_CLOTH))] * rng.uniform(0.8, 1.2, 3).clip(0, 1.2)),
+        cloth=linear(_CLOTH[rng.integers(0, len(_CLOTH))] * rng.uniform(0.8, 1.2)),
         glasses=linear(np.array([[0.08, 0.08, 0.09], [0.25, 0.16, 0.1], [0.45, 0.44, 0.42]])[rng.integers(0, 3)]),
     )
 
