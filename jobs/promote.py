@@ -146,7 +146,7 @@ def compare(table: pd.DataFrame, rival_errors: np.ndarray[Any, Any], params: Par
 
 
 def objections(gate: Gate, params: Params, *, first: bool) -> list[str]:
-    """Every reason against the challenger; none lets it pass. first: it must be better than the mean gaze, no margin."""
+    """Every reason against the challenger; none lets it pass. first: no margin, better than the mean gaze."""
     against = []
     allowed, allowed_worst = 0.0 if first else params.promote.margin_deg, params.promote.worst_person_margin_deg
     if gate.extra_deg.high > allowed:

@@ -68,9 +68,7 @@ def test_without_params(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys:
 def test_results(root: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
     assert slyk(monkeypatch, "results") == 2
     assert "reports/gaze/metrics.json not found: run `dvc repro` first" in capsys.readouterr().err
-    figures = {
-        f"{name}_deg": value for name, value in (("random_init", 8.0), ("head_as_gaze", 19.0), ("mean_gaze", 27))
-    }
+    figures: dict[str, object] = {"random_init_deg": 8.0, "head_as_gaze_deg": 19.0, "mean_gaze_deg": 27.0}
     figures |= {f"{prefix}ci95_deg": [1.5, 2.5] for _, prefix in tables.ROWS}
     figures |= {"mean_error_deg": 5.127, "num_people": 12, "num_photos": 696}
     figures |= {"per_person": {"best": 4.1, "worst": 6.2}, "explained_variance": {"mean": 0.95}}

@@ -109,7 +109,8 @@ def test_params_a_b_a_end_with_a(root: Path, shards: Manifest, monkeypatch: pyte
     client = tracking.connect()
     assert [v["version"] for v in versions] == [1, 2, 1] and versions[0] == versions[2]
     assert [v["bundle_digest"] for v in versions] == digests
-    assert find_version(client, CHALLENGER).version == 1 and len(all_versions(client)) == 2
+    challenger = find_version(client, CHALLENGER)
+    assert challenger is not None and challenger.version == 1 and len(all_versions(client)) == 2
     metrics = json.loads((root / "reports" / "metrics.json").read_text())
     tags = client.get_model_version(MODEL, "1").tags
     assert float(tags["mean_error_deg"]) == metrics["mean_error_deg"]
