@@ -127,11 +127,17 @@ def _fit(ray: Any, recipe: Recipe, folder: Path, name: str, fingerprint: str, lo
     failed = folder / f"{name}.error"
     failed.unlink(missing_ok=True)
     told = folder / f"{name}.progress"
-    if (folder / name).is_dir():
+    if count and (folder / name).is_dir():
         print(f"{recipe.stage}: going on from the checkpoints in {folder / name}", flush=True)
     trainer = TorchTrainer(
         _worker,
-        train_loop_config={"recipe": recipe, "fingerprint": fingerprint, "threads": cpus, "failed": failed},
+        train_loop_config={
+            "recipe": recipe,
+            "fingerprint": fingerprint,
+            "threads": cpus,
+            "failed": failed,
+            "kept": None if count else folder / name,
+        },
         scaling_config=ScalingConfig(
             num_workers=count, use_gpu=use_gpu, resources_per_worker={"CPU": cpus, "GPU": int(use_gpu)}
         ),
@@ -205,11 +211,11 @@ def _worker(config: dict[str, Any]) -> None:
         for report in reports:
             row = {"step": float(report.step), "epoch": report.step / plan.steps_per_epoch, **report.metrics}
             history.append(row)
-            with tempfile.TemporaryDirectory() as folder:
+            with _unreported(config["kept"]) as folder:
                 told = None
                 if rank == 0:
                     checkpoints.save(
-                        Path(folder),
+                        folder,
                         module=module,
                         optimizer=optimizer,
                         step=report.step,
@@ -221,6 +227,17 @@ def _worker(config: dict[str, Any]) -> None:
     except TrainingError as error:
         if rank == 0:
             config["failed"].write_text(str(error))
+
+
+@contextmanager
+def _unreported(kept: Path | None) -> Iterator[Path]:
+    """Where to save a checkpoint: Ray copies what is reported, but in local mode (`kept`) it leaves it in its place."""
+    if kept is None:
+        with tempfile.TemporaryDirectory() as folder:
+            yield Path(folder)
+    else:
+        kept.mkdir(parents=True, exist_ok=True)
+        yield kept
 
 
 def report_steps(plan: Plan, per_epoch: int) -> frozenset[int]:
