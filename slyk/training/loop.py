@@ -92,7 +92,7 @@ def fit(
             metrics |= trainable.metrics(watched, batch)
             metrics["samples_per_second"] = len(losses) * len(batch.keys) * _num_ranks() / seconds
             yield Report(step + 1, metrics)
-            losses, began = [], time.monotonic()
+            losses, watched, began = [], [], time.monotonic()  # so that a resumed run tells the same
 
 
 def adamw(groups: Iterable[tuple[nn.Module, float]], *, weight_decay: float) -> AdamW:

@@ -69,6 +69,11 @@ def test_the_loss_falls() -> None:
     assert second.metrics["loss"] < 0.8 * first.metrics["loss"]
 
 
+def test_nothing_is_told_of_steps_before_the_last_report() -> None:
+    """Or a run that was interrupted there would tell other figures than one that was not."""
+    assert [report.metrics["num_watched"] for report in run(Line(), report_at=(3, 4, 10))] == [3, 1, 4]
+
+
 def test_losses_are_means_since_the_last_report() -> None:
     each = [r.metrics["loss"] for r in run(Line(), report_at=tuple(range(1, 11)))]
     halves = [r.metrics["loss"] for r in run(Line())]
