@@ -42,9 +42,21 @@ def results(
 
     print_results(resolve(METRICS))
     if show_next:
-        print("\nnext:  slyk predict PHOTO --out out    gaze of your own photos, drawn into them")
-        print("       slyk ui                         runs and models in the browser")
-        print("       slyk compare                    versions and configurations side by side")
+        print_next()
+
+
+def print_next() -> None:
+    """What to type now, as it works in a shell where nothing was activated."""
+    program = Path(sys.argv[0])
+    command = str(program.relative_to(Path.cwd()) if program.is_relative_to(Path.cwd()) else program)
+    choices = {
+        f"{command} predict data/raw/synthetic/photos/p040 --out out": "photos, your own too, with arrows of gaze",
+        f"{command} ui": "runs and models in the browser",
+        f"{command} compare": "versions and configurations side by side",
+    }
+    print("\nThe report, for any browser: reports/gaze/report.html\nNext:")
+    for line, meaning in choices.items():
+        print(f"  {line:<62} {meaning}")
 
 
 @app.command()
@@ -97,7 +109,7 @@ def predict(
         str | None, typer.Option(help="A folder, or models:/slyk-gaze@ALIAS; the champion where none is named.")
     ] = None,
     camera: Annotated[
-        str | None, typer.Option(help="fx,fy,cx,cy in px of every photo; guessed where not given.")
+        str | None, typer.Option(help="Calibration file (.xml, .yml, .json, .mat), or fx,fy,cx,cy in px; else guessed.")
     ] = None,
 ) -> None:
     """Find faces in photos, write where they look, and draw it."""

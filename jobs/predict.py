@@ -12,6 +12,7 @@ from rich.console import Console
 from rich.progress import track
 
 from jobs.overlay import Picture, draw
+from slyk.calibration import read_camera
 from slyk.datasets.folder import is_photo
 from slyk.errors import DataMissingError, ParamsError, PhotoError
 from slyk.files import write_atomic
@@ -76,9 +77,12 @@ def predict_command(paths: Sequence[Path], out: Path, model: Path, camera: str |
 
 
 def parse_camera(text: str | None) -> Camera | None:
-    """`focal x,focal y,centre x,centre y` in px."""
+    """`focal x,focal y,centre x,centre y` in px, or the path of a calibration file."""
     if text is None:
         return None
+    if "," not in text:
+        matrix = read_camera(Path(text))
+        return float(matrix[0, 0]), float(matrix[1, 1]), float(matrix[0, 2]), float(matrix[1, 2])
     try:
         focal_x, focal_y, center_x, center_y = (float(part) for part in text.split(","))
     except ValueError:
