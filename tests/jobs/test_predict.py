@@ -84,9 +84,11 @@ def test_a_folder_without_photos_says_so(tmp_path: Path, model: Path) -> None:
 def test_camera_argument() -> None:
     assert parse_camera("900,901.5,320,240") == (900.0, 901.5, 320.0, 240.0)
     assert parse_camera(None) is None
-    for wrong in ("900", "a,b,c,d", "0,900,1,1", "nan,1,1,1"):
+    for wrong in ("900,900", "a,b,c,d", "0,900,1,1", "nan,1,1,1"):
         with pytest.raises(ParamsError, match="fx,fy,cx,cy"):
             parse_camera(wrong)
+    with pytest.raises(ParamsError, match="not found"):
+        parse_camera("none.xml")
 
 
 def face_looking(gaze: Array, camera: Array, at_px: tuple[float, float], distance_mm: float = 600.0) -> FacePrediction:
