@@ -1,7 +1,7 @@
 """Faces and eyes in photos without annotations, by the Haar cascades that OpenCV ships: no weights to fetch.
 
 Two frontal cascades look together. Only where they are not sure of anything, they look again at the photo turned by
-several angles, and a profile cascade joins them; what all of them see at one place counts together.
+several angles; what all of them see at one place counts together.
 Not for several threads at once (see `slyk.landmarks.eye_votes`); processes are fine.
 """
 

@@ -16,6 +16,7 @@ from slyk.errors import DataMissingError, ParamsError
 from slyk.geometry.angles import vector_from_pitchyaw
 from slyk.geometry.camera import Array, guess_camera, project, rays
 from slyk.inference import FacePrediction
+from slyk.photos import read_photo
 from tests.photos import portrait, tile
 from tests.test_inference import save_constant_model
 
@@ -58,7 +59,7 @@ def test_overlays_show_every_photo_that_can_be_read(photos: Path, model: Path, t
     shown = sorted(p.relative_to(tmp_path).as_posix() for p in (tmp_path / "overlays").rglob("*.jpg"))
     assert shown == sorted(set(table["overlay"].dropna()))
     assert shown == ["overlays/one.jpg", "overlays/trip/three.png.jpg", "overlays/wall.jpg"]
-    assert cv2.imread(str(tmp_path / "overlays/one.jpg")).shape == (900, 900, 3)
+    assert read_photo(tmp_path / "overlays/one.jpg").shape == (900, 900, 3)
 
 
 def test_only_unreadable_photos_are_a_result_too(
