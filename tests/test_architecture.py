@@ -28,6 +28,7 @@ LAYERS: dict[str, set[str]] = {  # a part of slyk -> the parts that it may impor
     "tables": {"files"},
     "geometry": set(),
     "metrics": {"geometry"},
+    "calibration": {"errors", "geometry"},
     "photos": {"errors"},
     "synthetic": {"geometry"},
     "landmarks": {"errors", "geometry", "photos"},
