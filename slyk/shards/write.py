@@ -97,6 +97,4 @@ def write_shard(
 def _members(data: bytes) -> list[list[Any]]:
     """[name, offset, size, crc32] of each member, in file order."""
     with tarfile.open(fileobj=io.BytesIO(data)) as tar:
-        return [
-            [m.name, m.offset_data, m.size, zlib.crc32(data[m.offset_data : m.offset_data + m.size])] for m in tar
-        ]
+        return [[m.name, m.offset_data, m.size, zlib.crc32(data[m.offset_data : m.offset_data + m.size])] for m in tar]

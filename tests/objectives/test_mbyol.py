@@ -72,14 +72,14 @@ def test_the_moving_average_by_hand(module: MBYOL) -> None:
 def test_pretraining_drives_it_and_the_loss_falls(module: MBYOL) -> None:
     trainable = Pretraining(module)
     optimizer = adamw([(module, 3e-3)], weight_decay=0.0)
-    batch = Batch(tuple(pair(16)), torch.full((16, 2), torch.nan), [])
+    batch = Batch(tuple(pair(8)), torch.full((8, 2), torch.nan), [])
     losses, watched = [], []
-    for step in range(12):
+    for step in range(10):
         result = trainable.forward(batch)
         optimizer.zero_grad()
         result.loss.backward()  # type: ignore[no-untyped-call]
         optimizer.step()
-        trainable.after_step(step, 12)
+        trainable.after_step(step, 10)
         losses.append(result.loss.item())
         watched.append(result.watched)
     assert losses[-1] < losses[0] - 0.3
