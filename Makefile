@@ -19,7 +19,8 @@ setup: $(READY)
 $(READY): pyproject.toml constraints.txt
 	@python3 -m venv --help > /dev/null 2>&1 || { echo "python3 with venv is needed: apt-get install python3-venv"; exit 1; }
 	test -x $(VENV)/bin/python || python3 -m venv $(VENV)
-	$(VENV)/bin/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e ".[dev]"
+	@echo "installing the pinned versions into $(VENV): two or three minutes"
+	@$(VENV)/bin/python -m pip install -qq --disable-pip-version-check -c constraints.txt -e ".[dev]"
 	@touch $@
 
 test: $(READY)
