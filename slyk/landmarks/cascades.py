@@ -6,7 +6,7 @@ Not for several threads at once (see `slyk.landmarks.eye_votes`); processes are 
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal, NamedTuple
 
 import cv2
@@ -14,6 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from slyk.geometry.camera import Array
+from slyk.landmarks.eye_refine import refine
 from slyk.landmarks.eye_votes import Eyes, Gray, cascade, find_eyes
 
 EyesFound = Literal["found", "assumed"]
@@ -81,6 +82,7 @@ def find_faces(photo: NDArray[np.uint8], *, min_face_px: int = 40) -> list[FaceF
         looks = _look([upright, *(_turn(gray, roll) for roll in ROLLS_DEG if roll)], min_face_px)
     # without a sure face the best possible one: a portrait with odd eyes is likelier than a photo of nobody
     faces = [look.face for look in looks if look.sure] or [look.face for look in looks[:1]]
+    faces = [replace(face, eyes_px=refine(gray, face.eyes_px)) for face in faces]
     return sorted(faces, key=lambda face: face.box_px[0] + face.box_px[2] / 2)
 
 

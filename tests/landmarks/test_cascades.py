@@ -22,7 +22,7 @@ def eye_error(face: FaceFound, eyes_px: np.ndarray) -> float:
 def test_the_midpoints_between_the_corners_are_found(person: int) -> None:
     known = portrait(person)
     (face,) = find_faces(known.photo)
-    assert face.eyes == "found" and eye_error(face, known.eyes_px) < 0.1
+    assert face.eyes == "found" and eye_error(face, known.eyes_px) < 0.04
     x, y, width, height = face.box_px
     middle = known.eyes_px.mean(axis=0)
     assert x < middle[0] < x + width and y < middle[1] < y + height / 2
@@ -32,14 +32,14 @@ def test_the_subject_s_right_eye_comes_first_also_in_a_mirror() -> None:
     known = portrait(0)
     (face,) = find_faces(known.photo[:, ::-1].copy())
     mirrored = (known.eyes_px * (-1.0, 1.0) + (PHOTO_PX - 1, 0.0))[::-1]
-    assert eye_error(face, mirrored) < 0.1
+    assert eye_error(face, mirrored) < 0.04
 
 
 def test_five_faces_from_left_to_right() -> None:
     faces = find_faces(tile(5))
     assert len(faces) == 5
     for person, face in enumerate(faces):
-        assert eye_error(face, portrait(person).eyes_px + np.array([person * PHOTO_PX, 0.0])) < 0.15
+        assert eye_error(face, portrait(person).eyes_px + np.array([person * PHOTO_PX, 0.0])) < 0.06
 
 
 @pytest.mark.parametrize("roll_deg", [-25.0, 25.0])
@@ -47,7 +47,7 @@ def test_a_head_that_leans_is_found_and_its_eyes_lean(roll_deg: float) -> None:
     photo, turned_from_photo = turned(portrait(2).photo, roll_deg)
     eyes_px = portrait(2).eyes_px @ turned_from_photo[:, :2].T + turned_from_photo[:, 2]
     (face,) = find_faces(photo)
-    assert eye_error(face, eyes_px) < 0.2
+    assert eye_error(face, eyes_px) < 0.06
 
 
 def test_an_enlarged_photo_gives_the_same_eyes_enlarged() -> None:
@@ -55,7 +55,7 @@ def test_an_enlarged_photo_gives_the_same_eyes_enlarged() -> None:
     known = portrait(1)
     large = cv2.resize(known.photo, None, fx=5, fy=5, interpolation=cv2.INTER_CUBIC)
     (face,) = find_faces(np.asarray(large, dtype=np.uint8), min_face_px=200)
-    assert eye_error(face, known.eyes_px * 5 + 2) < 0.1
+    assert eye_error(face, known.eyes_px * 5 + 2) < 0.04
 
 
 def test_the_same_photo_gives_the_same_faces() -> None:
