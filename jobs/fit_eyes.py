@@ -99,7 +99,7 @@ def spoil(photo: NDArray[np.uint8], eyes: Array, rng: np.random.Generator) -> tu
     noise = rng.normal(0, rng.uniform(0, 4), resized.shape)
     resized = np.clip(resized * rng.uniform(0.6, 1.3) + rng.uniform(-20, 20) + noise, 0, 255)
     if rng.uniform() < 0.3:
-        resized = cv2.GaussianBlur(resized, (0, 0), rng.uniform(0.4, 1.2))
+        resized = np.asarray(cv2.GaussianBlur(resized, (0, 0), rng.uniform(0.4, 1.2)), dtype=np.float64)
     return resized.astype(np.uint8), (eyes + 0.5) * zoom - 0.5
 
 

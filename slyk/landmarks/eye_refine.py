@@ -61,7 +61,7 @@ def features(gray: Gray, eyes: Array) -> tuple[Array, Array]:
     for eye, mirror in zip(eyes, (1, -1), strict=True):
         matrix = np.hstack([level_from_photo, (middle - level_from_photo @ eye)[:, None]])
         patch = cv2.warpAffine(gray, matrix, PATCH_PX, flags=cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
-        seen.append(_hog().compute(np.ascontiguousarray(patch[:, ::mirror])).ravel())
+        seen.append(np.ravel(_hog().compute(np.ascontiguousarray(patch[:, ::mirror]))))
     rows = [np.concatenate([*pair, [1.0]]) for pair in (seen, seen[::-1])]
     return np.stack(rows), level_from_photo
 

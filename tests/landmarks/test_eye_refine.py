@@ -12,7 +12,7 @@ GUESSES = [np.array(g, dtype=float) for g in ([[4, -3], [-3, 2]], [[-5, 0], [-4,
 
 
 def grey(person: int) -> np.ndarray:
-    return cv2.cvtColor(portrait(person).photo, cv2.COLOR_BGR2GRAY)
+    return np.asarray(cv2.cvtColor(portrait(person).photo, cv2.COLOR_BGR2GRAY), dtype=np.uint8)
 
 
 @pytest.mark.parametrize("person", [3, 4, 5])
@@ -34,7 +34,7 @@ def test_a_mirror_image_gives_mirrored_eyes() -> None:
 
 def test_a_large_photo_gives_the_same_place() -> None:
     photo, known = grey(4), portrait(4).eyes_px + GUESSES[0]
-    large = cv2.resize(photo, None, fx=6, fy=6, interpolation=cv2.INTER_CUBIC)
+    large = np.asarray(cv2.resize(photo, None, fx=6, fy=6, interpolation=cv2.INTER_CUBIC), dtype=np.uint8)
     np.testing.assert_allclose((refine(large, known * 6 + 2.5) - 2.5) / 6, refine(photo, known), atol=0.5)
 
 
