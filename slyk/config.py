@@ -2,10 +2,10 @@
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, Self
 
 import yaml
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from slyk.errors import ParamsError
 
@@ -14,10 +14,21 @@ Fraction = Annotated[float, Field(ge=0.0, le=1.0)]
 Positive = Annotated[float, Field(gt=0.0)]
 NotNegative = Annotated[float, Field(ge=0.0)]
 Precision = Literal["auto", "fp32", "bf16"]
+SetName = Annotated[str, Field(pattern="^[A-Za-z0-9][A-Za-z0-9_-]*$")]
+"""Of a data set: also the name of its files and of its DVC stages."""
+
+
+def _without_repeats(names: tuple[str, ...]) -> tuple[str, ...]:
+    if len(set(names)) < len(names):
+        raise ValueError("names a data set twice")
+    return names
+
+
+SetNames = Annotated[tuple[str, ...], Field(min_length=1), AfterValidator(_without_repeats)]
 
 
 class Section(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
 
 class Dataset(Section):
@@ -109,9 +120,15 @@ class Encoder(Section):
     layers: Count
     """Attention layers."""
 
+    @model_validator(mode="after")
+    def _whole_heads(self) -> Self:
+        if self.width % self.heads:
+            raise ValueError("width must be a multiple of heads")
+        return self
+
 
 class Pretrain(Section):
-    datasets: tuple[str, ...]
+    datasets: SetNames
     """Shards to read, training groups only."""
     objective: Literal["mbyol"]
     """A name of `slyk.objectives.OBJECTIVES`."""
@@ -136,7 +153,7 @@ class Pretrain(Section):
 
 
 class FinetuneGaze(Section):
-    datasets: tuple[str, ...]
+    datasets: SetNames
     views: Views
     dropout: Fraction
     hidden: tuple[Count, ...]
@@ -175,7 +192,7 @@ class Promote(Section):
 
 class Params(Section):
     seed: Annotated[int, Field(ge=0, lt=2**31)]
-    datasets: dict[str, Dataset]
+    datasets: dict[SetName, Dataset]
     render: Render
     index: Index
     normalize: Normalize
@@ -185,6 +202,15 @@ class Params(Section):
     evaluate: Evaluate
     promote: Promote
 
+    @model_validator(mode="after")
+    def _known_sets(self) -> Self:
+        for name, used in (("pretrain", self.pretrain.datasets), ("finetune.gaze", self.finetune.gaze.datasets)):
+            unknown = [repr(part) for part in used if part not in self.datasets]
+            if unknown:
+                known = ", ".join(self.datasets) or "none"
+                raise ValueError(f"{name}.datasets holds {', '.join(unknown)}; known under datasets: {known}")
+        return self
+
 
 def load_params(path: Path) -> Params:
     """Reads and checks params.yaml. Raises ParamsError naming every wrong path and the keys allowed there."""
@@ -192,7 +218,9 @@ def load_params(path: Path) -> Params:
         raw = yaml.safe_load(path.read_text(encoding="utf-8"))
     except FileNotFoundError:
         raise ParamsError(f"{path} not found: run from the project folder or set SLYK_ROOT") from None
-    except yaml.YAMLError as error:
+    except OSError as error:
+        raise ParamsError(f"{path} cannot be read: {error.strerror}") from None
+    except (yaml.YAMLError, UnicodeDecodeError) as error:
         raise ParamsError(f"{path} is not valid YAML: {error}") from None
     try:
         return Params.model_validate(raw)
@@ -203,10 +231,12 @@ def load_params(path: Path) -> Params:
 
 def _explain(raw: Any, location: tuple[int | str, ...], kind: str, message: str) -> str:
     name = ".".join(str(part) for part in location)
-    if kind not in ("extra_forbidden", "missing"):
-        return f"{name}: {message}, found {_at(raw, location)!r}"
     section = _section_at(location[:-1])
-    allowed = ", ".join(section.model_fields) if section else "?"
+    if not location and kind == "value_error":
+        return message.removeprefix("Value error, ")
+    if section is None or kind not in ("extra_forbidden", "missing"):
+        return f"{name or 'the whole file'}: {message.removeprefix('Value error, ')}, found {_at(raw, location)!r}"
+    allowed = ", ".join(section.model_fields)
     what = "unknown key" if kind == "extra_forbidden" else "missing key"
     return f"{name}: {what}; allowed there: {allowed}"
 
@@ -216,7 +246,7 @@ def _at(raw: Any, location: tuple[int | str, ...]) -> Any:
         try:
             raw = raw[part]
         except (KeyError, IndexError, TypeError):
-            return None
+            return location[-2] if part == "[key]" else None
     return raw
 
 

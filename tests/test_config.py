@@ -60,6 +60,28 @@ def test_all_errors_are_told_at_once(tmp_path: Path, raw: dict[str, Any]) -> Non
     assert "promote.margin_deg: missing key" in message
 
 
+@pytest.mark.parametrize(
+    ("section", "values", "told"),
+    [
+        ("pretrain", {"datasets": []}, "pretrain.datasets: Tuple should have at least 1 item"),
+        ("pretrain", {"datasets": ["synthetic", "synthetic"]}, "pretrain.datasets: names a data set twice"),
+        ("pretrain", {"datasets": ["celeb"]}, "pretrain.datasets holds 'celeb'; known under datasets: synthetic"),
+        ("pretrain", {"learning_rate": float("inf")}, "pretrain.learning_rate: Input should be a finite number"),
+        ("datasets", {"../up": {"reader": "folder", "root": "x"}}, "found '../up'"),
+    ],
+)
+def test_what_no_stage_could_use(
+    tmp_path: Path, raw: dict[str, Any], section: str, values: dict[str, Any], told: str
+) -> None:
+    raw[section] |= values
+    assert told in failure(tmp_path, raw)
+
+
+def test_a_width_that_heads_cannot_share(tmp_path: Path, raw: dict[str, Any]) -> None:
+    raw["pretrain"]["encoder"] |= {"width": 30, "heads": 4}
+    assert "pretrain.encoder: width must be a multiple of heads" in failure(tmp_path, raw)
+
+
 @pytest.mark.parametrize("raw", [None, [1, 2], "text", {}])
 def test_other_documents_are_errors(tmp_path: Path, raw: object) -> None:
     assert "wrong entries" in failure(tmp_path, raw)
@@ -68,9 +90,12 @@ def test_other_documents_are_errors(tmp_path: Path, raw: object) -> None:
 def test_no_file_and_no_yaml(tmp_path: Path) -> None:
     with pytest.raises(ParamsError, match="SLYK_ROOT"):
         load_params(tmp_path / "params.yaml")
-    (tmp_path / "params.yaml").write_text("a: [")
-    with pytest.raises(ParamsError, match="not valid YAML"):
-        load_params(tmp_path / "params.yaml")
+    for data in (b"a: [", b"seed: \xff"):
+        (tmp_path / "params.yaml").write_bytes(data)
+        with pytest.raises(ParamsError, match="not valid YAML"):
+            load_params(tmp_path / "params.yaml")
+    with pytest.raises(ParamsError, match="cannot be read"):
+        load_params(tmp_path)
 
 
 def test_yaml_makes_no_objects(tmp_path: Path) -> None:
