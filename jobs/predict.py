@@ -18,7 +18,7 @@ from slyk.errors import DataMissingError, ParamsError, PhotoError
 from slyk.files import write_atomic
 from slyk.geometry.camera import Array, camera_matrix, guess_camera
 from slyk.inference import FacePrediction, GazeEstimator
-from slyk.photos import read_photo
+from slyk.photos import as_text, read_photo
 from slyk.tables import write_parquet
 
 Camera = tuple[float, float, float, float]
@@ -98,9 +98,9 @@ def find_photos(paths: Iterable[Path]) -> list[tuple[str, Path]]:
     found: dict[str, Path] = {}
     for path in given:
         for name, photo in _below(path, alone=len(given) == 1):
-            unique, number = name, 2
+            unique, number = as_text(name), 2
             while unique in found:
-                unique, number = f"{number}/{name}", number + 1
+                unique, number = f"{number}/{as_text(name)}", number + 1
             found[unique] = photo
     if not found:
         raise DataMissingError(f"no photo in {', '.join(str(p) for p in given)}: give photos or a folder of them")

@@ -20,6 +20,7 @@ from slyk.datasets.record import Outcome, ReadOptions, outcome_from_json, outcom
 from slyk.errors import DataMissingError
 from slyk.files import resolve, sha256
 from slyk.geometry.camera import Array, camera_matrix
+from slyk.photos import as_text
 from slyk.shards.write import Reject
 from slyk.tables import write_parquet
 
@@ -42,7 +43,8 @@ def main() -> None:
         raise DataMissingError(f"{root} holds no photos: put them there, then run `slyk data scan {args.dataset}`")
     options = ReadOptions(camera=_camera(dataset), min_face_px=params.index.min_face_px)
     with tracking.stage_run(f"index@{args.dataset}", params=params, sections=("index",)) as run:
-        outcomes = list(read_all(dataset.reader, root, photos, options))
+        named = [photo for photo in photos if as_text(photo) == photo]
+        outcomes = [*read_all(dataset.reader, root, named, options), *_nameless(photos)]
         rejects = [Reject("", o.photo, "index", o.reason, o.detail) for o in outcomes if not o.records]
         table = plan_shards(unique_keys(outcomes), listed, params.index.photos_per_shard)
         run.log_metrics({"num_photos": len(photos), "num_faces": len(table), "num_rejected_photos": len(rejects)})
@@ -63,6 +65,13 @@ def raw_root(name: str, dataset: Dataset) -> Path:
             f"then run: slyk data scan {name} && dvc repro"
         )
     return root
+
+
+def _nameless(photos: list[str]) -> Iterator[Outcome]:
+    """A reject for every name that no table can hold."""
+    for photo in photos:
+        if as_text(photo) != photo:
+            yield Outcome(as_text(photo), reason="name_not_utf8", detail="rename the file")
 
 
 def _camera(dataset: Dataset) -> Array | None:

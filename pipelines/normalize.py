@@ -18,6 +18,7 @@ from pipelines.rejects import check_fraction, print_reasons, write_rejects
 from slyk.config import load_params
 from slyk.datasets import reader
 from slyk.datasets.record import from_row
+from slyk.errors import DataMissingError
 from slyk.files import code_digest, digest, resolve
 from slyk.shards import manifest
 from slyk.shards.crops import CropSpec
@@ -57,6 +58,8 @@ def main() -> None:
 
 def plan(index: Path, spec: CropSpec, jpeg_quality: int) -> list[dict[str, Any]]:
     """One task a shard: its plan and its rows. The plan's digest covers rows, parameters and code."""
+    if not index.is_file():
+        raise DataMissingError(f"{index} not found: run `dvc repro index@{index.stem}`")
     rows = sorted(pq.read_table(index).to_pylist(), key=lambda row: (row["shard"], row["key"]))
     settings = {"crops": spec.as_dict(), "jpeg_quality": jpeg_quality, "code": code_digest(CODE)}
     tasks = []

@@ -39,6 +39,11 @@ def read_photo(path: Path, *, max_bytes: int = MAX_BYTES, max_pixels: int = MAX_
     return np.asarray(photo, dtype=np.uint8)
 
 
+def as_text(name: str) -> str:
+    r"""A file's name for tables and messages: bytes that are no UTF-8, which Linux allows in names, become \\udcXX."""
+    return name.encode("utf-8", "backslashreplace").decode()
+
+
 def header_size(data: bytes, name: str = "photo") -> tuple[int, int]:
     """Width and height in pixels as stored, from the header alone; PhotoError `not_a_photo`, `truncated`."""
     try:

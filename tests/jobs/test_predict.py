@@ -1,6 +1,7 @@
 """Predictions on a folder: a row for everything, overlays to look at, nothing heavy imported."""
 
 import json
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -65,10 +66,12 @@ def test_overlays_show_every_photo_that_can_be_read(photos: Path, model: Path, t
 def test_only_unreadable_photos_are_a_result_too(
     photos: Path, model: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    predict_command([photos / "letter.jpg", photos / "gone.jpg"], tmp_path, model)
+    strange = tmp_path / os.fsdecode(b"caf\xe9.jpg")
+    predict_command([photos / "letter.jpg", photos / "gone.jpg", strange], tmp_path, model)
     table = pd.read_parquet(tmp_path / "predictions.parquet")
-    assert table["reason"].tolist() == ["not_a_photo", "not_found"]
-    assert "2 photos, 0 faces" in capsys.readouterr().out
+    assert table["reason"].tolist() == ["not_a_photo", "not_found", "not_found"]
+    assert table["photo"][2] == r"caf\udce9.jpg"
+    assert "3 photos, 0 faces" in capsys.readouterr().out
 
 
 def test_names_from_several_places_do_not_meet(photos: Path) -> None:

@@ -1,5 +1,6 @@
 """The index: keys, planned shards, what is missing; and the whole stage on two numbers of cores."""
 
+import os
 from dataclasses import replace
 from pathlib import Path
 
@@ -8,9 +9,10 @@ import pandas as pd
 import pyarrow.parquet as pq
 import pytest
 
-from pipelines.index import _camera, plan_shards, raw_root, unique_keys
+from pipelines.index import _camera, _nameless, plan_shards, raw_root, unique_keys
 from pipelines.rejects import check_fraction, print_reasons, write_rejects
 from slyk.config import Dataset
+from slyk.datasets import listing
 from slyk.datasets.record import Outcome
 from slyk.errors import DataMissingError, SlykError
 from slyk.shards.write import Reject
@@ -56,6 +58,15 @@ def test_equal_keys_are_numbered(raw_set: RawSet) -> None:
     twice = [Outcome("a.jpg", (record, record)), Outcome("b.jpg", (replace(record, photo="b.jpg"),))]
     keys = [r.key for outcome in unique_keys(twice) for r in outcome.records]
     assert keys == ["p000/000", "p000/000-2", "p000/000-3"]
+
+
+def test_names_that_no_table_can_hold_are_rejects(tmp_path: Path) -> None:
+    (tmp_path / os.fsdecode(b"caf\xe9.jpg")).write_bytes(b"")
+    photos = [entry.path for entry in listing.scan(tmp_path)]
+    (outcome,) = _nameless([*photos, "caf\u00e9.jpg"])
+    write_rejects(tmp_path / "r.parquet", [Reject("", outcome.photo, "index", outcome.reason, outcome.detail)])
+    row = pq.read_table(tmp_path / "r.parquet").to_pylist()[0]
+    assert (row["photo"], row["reason"]) == (r"caf\udce9.jpg", "name_not_utf8")
 
 
 def test_a_camera_of_params() -> None:
