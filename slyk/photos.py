@@ -12,6 +12,8 @@ from slyk.errors import PhotoError
 PHOTO_SUFFIXES = frozenset({".jpg", ".jpeg", ".png", ".bmp", ".webp"})
 MAX_BYTES = 128 * 2**20
 MAX_PIXELS = 64_000_000
+MAX_SIDE = 30_000
+"""px. OpenCV turns and warps pictures of up to 32,766."""
 
 _PNG = b"\x89PNG\r\n\x1a\n"
 _START_OF_FRAME = frozenset(range(0xC0, 0xD0)) - {0xC4, 0xC8, 0xCC}
@@ -26,8 +28,9 @@ def read_photo(path: Path, *, max_bytes: int = MAX_BYTES, max_pixels: int = MAX_
     """
     data = _read_bytes(path, max_bytes)
     width, height = header_size(data, path.name)
-    if width * height > max_pixels:
-        raise PhotoError("too_many_pixels", f"{path.name}: {width} x {height}, at most {max_pixels}")
+    if width * height > max_pixels or max(width, height) > MAX_SIDE:
+        limits = f"at most {max_pixels} in all and {MAX_SIDE} a side"
+        raise PhotoError("too_many_pixels", f"{path.name}: {width} x {height}, {limits}")
     if not _is_whole(data):
         raise PhotoError("truncated", f"{path.name}: the file ends before the picture does")
     try:

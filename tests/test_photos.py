@@ -89,8 +89,9 @@ def test_bytes_after_the_end_do_no_harm(tmp_path: Path) -> None:
     assert read_photo(path).shape == (40, 60, 3)
 
 
-def test_a_huge_header_is_refused_before_decoding(tmp_path: Path) -> None:
-    header = struct.pack(">IIBBBBB", 20_000, 20_000, 8, 2, 0, 0, 0)
+@pytest.mark.parametrize("size", [(20_000, 20_000), (40_000, 2)])
+def test_a_huge_header_is_refused_before_decoding(tmp_path: Path, size: tuple[int, int]) -> None:
+    header = struct.pack(">IIBBBBB", *size, 8, 2, 0, 0, 0)
     chunk = b"IHDR" + header
     path = tmp_path / "bomb.png"
     path.write_bytes(b"\x89PNG\r\n\x1a\n" + struct.pack(">I", 13) + chunk + struct.pack(">I", zlib.crc32(chunk)))

@@ -117,7 +117,7 @@ def _windows(view: _View, number: int, name: str, min_face_px: int) -> list[_Win
     gray = view.gray
     shrink = max(1.0, max(gray.shape) / SEARCH_PX)
     if shrink > 1:
-        size = (round(gray.shape[1] / shrink), round(gray.shape[0] / shrink))
+        size = (max(1, round(gray.shape[1] / shrink)), max(1, round(gray.shape[0] / shrink)))
         gray = np.asarray(cv2.resize(gray, size, interpolation=cv2.INTER_AREA), dtype=np.uint8)
     smallest = max(20, round(min_face_px / shrink))
     boxes, counts = cascade(name).detectMultiScale2(cv2.equalizeHist(gray), 1.1, MIN_NEIGHBORS, 0, (smallest, smallest))
