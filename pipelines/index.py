@@ -37,16 +37,17 @@ def main() -> None:
     params = load_params(resolve("params.yaml"))
     dataset = params.datasets[args.dataset]
     root = raw_root(args.dataset, dataset)
-    listed = {entry.path: f"{entry.size} {entry.version}" for entry in listing.read(resolve(args.listing))}
-    photos = reader(dataset.reader).photos(list(listed))
+    entries = listing.read(resolve(args.listing))
+    photos = reader(dataset.reader).photos([entry.path for entry in entries])
+    versions = {e.path: f"{e.size} {e.version}" for e in entries if as_text(e.path) == e.path}
     if not photos:
         raise DataMissingError(f"{root} holds no photos: put them there, then run `slyk data scan {args.dataset}`")
     options = ReadOptions(camera=_camera(dataset), min_face_px=params.index.min_face_px)
     with tracking.stage_run(f"index@{args.dataset}", params=params, sections=("index",)) as run:
-        named = [photo for photo in photos if as_text(photo) == photo]
+        named = [photo for photo in photos if photo in versions]
         outcomes = [*read_all(dataset.reader, root, named, options), *_nameless(photos)]
         rejects = [Reject("", o.photo, "index", o.reason, o.detail) for o in outcomes if not o.records]
-        table = plan_shards(unique_keys(outcomes), listed, params.index.photos_per_shard)
+        table = plan_shards(unique_keys(outcomes), versions, params.index.photos_per_shard)
         run.log_metrics({"num_photos": len(photos), "num_faces": len(table), "num_rejected_photos": len(rejects)})
         print(f"{args.dataset}: {len(photos)} photos, {len(table)} faces, {len(rejects)} photos rejected")
         print_reasons(rejects)

@@ -87,9 +87,12 @@ def load_bundle(folder: Path) -> Bundle:
     if not (folder / CONFIG).is_file() or not (folder / WEIGHTS).is_file():
         raise DataMissingError(f"{folder} holds no model ({CONFIG}, {WEIGHTS}): run `dvc repro` or give another folder")
     try:
-        return Bundle(json.loads((folder / CONFIG).read_bytes()), load((folder / WEIGHTS).read_bytes()))
+        bundle = Bundle(json.loads((folder / CONFIG).read_bytes()), load((folder / WEIGHTS).read_bytes()))
     except (ValueError, SafetensorError) as error:
         raise RegistryError(f"{folder} is damaged: {error}") from None
+    if not isinstance(bundle.config, dict) or not {"format", "kind", "model"} <= set(bundle.config):
+        raise RegistryError(f"{folder / CONFIG} describes no model of slyk: give a folder that slyk has written")
+    return bundle
 
 
 def bundle_digest(folder: Path) -> str:

@@ -82,6 +82,12 @@ def test_damaged_files_are_refused(tmp_path: Path, network: PMN, name: str) -> N
         load_bundle(tmp_path)
 
 
+def test_a_model_of_another_program_is_refused(tmp_path: Path, network: PMN) -> None:
+    (save(tmp_path, network) / "config.json").write_text('{"hidden_size": 768}')
+    with pytest.raises(RegistryError, match="describes no model of slyk"):
+        load_bundle(tmp_path)
+
+
 def test_an_encoder_is_no_gaze_model(tmp_path: Path) -> None:
     bundle = load_bundle(save(tmp_path, Encoder(CONFIG)))
     assert isinstance(bundle.network(), Encoder)

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from slyk.errors import DataMissingError
+from slyk.errors import CorruptShardError, DataMissingError
 from slyk.files import digest, write_json
 from slyk.shards.sample import CONVENTION, MEMBERS
 
@@ -64,10 +64,18 @@ def write(folder: Path, dataset: str, licence: str, crops: dict[str, Any], sidec
 
 
 def load(folder: Path) -> Manifest:
-    """Raises DataMissingError where the folder has no manifest: it was never finished."""
+    """Raises DataMissingError where the folder has no manifest: it was never finished; CorruptShardError on changes."""
     try:
         body = json.loads((folder / NAME).read_bytes())
+        written = digest({name: value for name, value in body.items() if name != "digest"})
     except FileNotFoundError:
         raise DataMissingError(f"{folder / NAME} not found: run `dvc repro normalize@{folder.name}`") from None
+    except (ValueError, AttributeError):
+        written, body = "", {}
+    if body.get("digest") != written:
+        raise CorruptShardError(
+            f"{folder / NAME} is not as it was written: restore it with `dvc checkout`, or delete it and run "
+            f"`dvc repro normalize@{folder.name}`"
+        )
     shards = tuple(ShardEntry(**s) for s in body["shards"])
     return Manifest(body["dataset"], body["licence"], body["crops"], shards, body["digest"])

@@ -1,11 +1,12 @@
 """The manifest: written last, the same for the same shards."""
 
 import json
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
-from slyk.errors import DataMissingError
+from slyk.errors import CorruptShardError, DataMissingError
 from slyk.shards import manifest
 from tests.drawn import SMALL_SPEC
 
@@ -49,6 +50,16 @@ def test_unlabelled_groups_are_told_apart(shards: Path, tmp_path: Path) -> None:
     manifest.write(tmp_path, "synthetic", "Apache-2.0", SMALL_SPEC.as_dict(), parts)
     assert manifest.load(tmp_path).groups("train", labelled=True) == ["p000", "p002"]
     assert manifest.load(tmp_path).groups("train") == ["p000", "p001", "p002"]
+
+
+@pytest.mark.parametrize(
+    "change", [lambda text: text[:-9], lambda _: "[]", lambda _: "{}", lambda text: text.replace('"test"', '"train"')]
+)
+def test_a_changed_manifest_is_refused(shards_copy: Path, change: Callable[[str], str]) -> None:
+    path = shards_copy / manifest.NAME
+    path.write_text(change(path.read_text()))
+    with pytest.raises(CorruptShardError, match="is not as it was written"):
+        manifest.load(shards_copy)
 
 
 def test_an_unfinished_folder(tmp_path: Path) -> None:

@@ -121,6 +121,18 @@ def test_a_sample_without_a_member_is_refused(shards_copy: Path) -> None:
         ShardSet.open(shards_copy)
 
 
+def test_a_damaged_sidecar_is_refused(shards_copy: Path) -> None:
+    path = shards_copy / "p000-00000.json"
+    sidecar = json.loads(path.read_bytes())
+    sidecar["members"][2][1] += 1
+    path.write_text(json.dumps(sidecar))
+    with pytest.raises(CorruptShardError, match=f"member {sidecar['members'][2][0]} differs"):
+        ShardSet.open(shards_copy)
+    path.write_text("{")
+    with pytest.raises(CorruptShardError, match="is not as it was written"):
+        ShardSet.open(shards_copy)
+
+
 def test_loader_workers_open_their_own_files(shards: Path) -> None:
     """torch hands data sets to its workers by pickle."""
     opened = ShardSet.open(shards)
