@@ -55,9 +55,9 @@ def encode(sample: Sample, jpeg_quality: int) -> dict[str, bytes]:
         "group": sample.group,
         "photo": sample.photo,
         "eyes": sample.eyes,
-        "gaze": None if sample.gaze is None else sample.gaze.tolist(),
-        "head": sample.head.tolist(),
-        "rotation": sample.rotation.ravel().tolist(),
+        "gaze": None if sample.gaze is None else _plain(sample.gaze),
+        "head": _plain(sample.head),
+        "rotation": _plain(sample.rotation),
     }
     members = {f"{name}.jpg": _jpeg(getattr(sample, name), jpeg_quality) for name in ("face", "right", "left")}
     return members | {"json": json.dumps(meta, sort_keys=True).encode()}
@@ -73,6 +73,12 @@ def decode(key: str, members: dict[str, bytes]) -> Sample:
     return Sample(
         key, meta["group"], face, right, left, gaze, np.array(meta["head"]), rotation, meta["eyes"], meta["photo"]
     )
+
+
+def _plain(values: Array) -> list[float]:
+    """Numbers to 9 decimals: the last bits are those of the processor's BLAS."""
+    flat: list[float] = (np.round(values, 9) + 0.0).ravel().tolist()
+    return flat
 
 
 def _jpeg(image: Image, quality: int) -> bytes:

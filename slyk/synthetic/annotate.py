@@ -100,7 +100,13 @@ def annotate(
         row |= _eye_columns(person, scene, parts, depth, samples, index, side)
     row |= scene.expression._asdict()
     row |= {"light_direction": scene.light.direction, "light_level": scene.light.level, "glasses": scene.glasses}
-    return {name: np.ravel(value).tolist() if isinstance(value, np.ndarray) else value for name, value in row.items()}
+    return {name: _plain(value) if isinstance(value, np.ndarray) else value for name, value in row.items()}
+
+
+def _plain(values: NDArray[Any]) -> list[Any]:
+    """A flat list; numbers to 9 decimals, since the last bits are those of the processor's BLAS."""
+    flat: list[Any] = (values if values.dtype == bool else np.round(values, 9) + 0.0).ravel().tolist()
+    return flat
 
 
 def landmarks_3d(head: Head, scene: Scene) -> Array:

@@ -92,7 +92,11 @@ def test_without_a_label(raw_set: RawSet) -> None:
 
 
 @pytest.mark.parametrize("name", ["gaze", "head", "rotation"])
-def test_numbers_keep_their_last_bit(samples: ShardSet, name: str) -> None:
-    value = np.nextafter(getattr(samples[0], name), 1.0)
-    sample = replace(samples[0], **{name: value})
-    np.testing.assert_array_equal(getattr(decode("k", encode(sample, 90)), name), value)
+def test_numbers_keep_nine_decimals_and_no_processor(samples: ShardSet, name: str) -> None:
+    value = np.round(getattr(samples[0], name), 9)
+    noisy = np.nextafter(value, 1.0)
+    assert not np.array_equal(noisy, value)
+    written = [encode(replace(samples[0], **{name: v}), 90)["json"] for v in (value, noisy)]
+    assert written[0] == written[1]
+    back = decode("k", encode(replace(samples[0], **{name: noisy}), 90))
+    np.testing.assert_array_equal(getattr(back, name), value)
