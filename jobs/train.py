@@ -102,6 +102,7 @@ def train(recipe: Recipe, log: TrainingLog) -> Iterator[Trained]:
     """
     sets = [source.verified() for source in recipe.sources]
     Plan(len(Samples(sets)), recipe.batch_size, recipe.epochs, recipe.seed, 0, max(1, num_workers()))
+    recipe.module()  # what is wrong with a network is told here, once, and not by every worker
     fingerprint = digest({**recipe.fingerprint(), "manifests": [s.manifest.digest for s in sets]})
     folder = resolve(os.environ.get("SLYK_RUNS", ".slyk/runs"))
     folder.mkdir(parents=True, exist_ok=True)

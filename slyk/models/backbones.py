@@ -37,8 +37,12 @@ class Trunk(nn.Module):
     def _load(self, path: Path) -> None:
         if not path.is_file():
             raise ParamsError(f"weights {path} not found: give a local .safetensors or .pth file of timm, or null")
-        state = load_file(path) if path.suffix == ".safetensors" else torch.load(path, weights_only=True)
-        missing, _ = self.network.load_state_dict(state, strict=False)
+        try:
+            state = load_file(path) if path.suffix == ".safetensors" else torch.load(path, weights_only=True)
+            missing, _ = self.network.load_state_dict(state, strict=False)
+        except Exception as error:  # torch and safetensors each have their own
+            first = (str(error).splitlines() or [""])[0]
+            raise ParamsError(f"weights {path} do not fit this backbone or are damaged: {first}") from None
         if missing:
             raise ParamsError(f"{path} lacks {len(missing)} tensors of the backbone, first {missing[0]}")
 

@@ -45,6 +45,10 @@ def test_wrong_weights_say_what_is_wrong(tmp_path: Path) -> None:
     save_file({"other": torch.zeros(1)}, tmp_path / "w.safetensors")
     with pytest.raises(ParamsError, match=r"lacks \d+ tensors of the backbone, first conv_stem"):
         Trunk("mobilenetv3_small", str(tmp_path / "w.safetensors"))
+    for name in ("w.safetensors", "w.pth"):
+        (tmp_path / name).write_bytes(b"no weights")
+        with pytest.raises(ParamsError, match=r"are damaged"):
+            Trunk("mobilenetv3_small", str(tmp_path / name))
 
 
 def test_the_eye_branch() -> None:
