@@ -9,6 +9,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+from slyk.errors import SlykError
+
 TOKEN = Path("~/.ray/auth_token").expanduser()
 
 
@@ -17,11 +19,15 @@ def ensure_token() -> None:
     os.environ.setdefault("RAY_AUTH_MODE", "token")
     if os.environ["RAY_AUTH_MODE"] != "token" or "RAY_AUTH_TOKEN" in os.environ or "RAY_AUTH_TOKEN_PATH" in os.environ:
         return
-    TOKEN.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
     try:
+        TOKEN.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
         handle = os.open(TOKEN, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
     except FileExistsError:
         return
+    except OSError as error:
+        raise SlykError(
+            f"{TOKEN} cannot be written ({error.strerror}): set HOME to a folder of yours, or RAY_AUTH_TOKEN"
+        ) from None
     with os.fdopen(handle, "w") as file:
         file.write(secrets.token_hex(32))
 
@@ -46,24 +52,39 @@ def connect() -> Iterator[Any]:
     if ray.is_initialized():  # the caller's Ray: tests, notebooks
         yield ray
         return
-    address = os.environ.get("RAY_ADDRESS")
-    if address:
-        ray.init(address=address, log_to_driver=False, logging_level="warning")
-    else:
-        ray.init(
-            address="local",
-            num_cpus=num_cpus(),
-            object_store_memory=512 * 2**20,
-            include_dashboard=False,
-            logging_level="warning",
-            log_to_driver=False,
-            _temp_dir=f"/tmp/slyk-ray-{os.getuid()}",
-        )
+    _start(ray)
     quiet_progress()
     try:
         yield ray
     finally:
         ray.shutdown()
+
+
+def _start(ray: Any) -> None:
+    """Joins the cluster of RAY_ADDRESS or starts a Ray of our own. Raises SlykError saying what to look at."""
+    address = os.environ.get("RAY_ADDRESS")
+    folder = f"/tmp/slyk-ray-{os.getuid()}"
+    settings = {
+        "address": "local",
+        "num_cpus": num_cpus(),
+        "object_store_memory": 512 * 2**20,
+        "include_dashboard": False,
+        "_temp_dir": folder,
+    }
+    try:
+        ray.init(
+            **({"address": address} if address else settings),  # a cluster has settings of its own
+            logging_level="warning",
+            log_to_driver=False,
+        )
+    except Exception as error:  # Ray raises plain ones too
+        first = (str(error).splitlines() or [type(error).__name__])[0]
+        advice = (
+            f"is the cluster of RAY_ADDRESS={address} up, and the token its own?"
+            if address
+            else f"perhaps the machine is too busy: try again; its logs are below {folder}"
+        )
+        raise SlykError(f"Ray did not start: {first} ({advice})") from None
 
 
 def quiet_progress() -> None:
