@@ -1,0 +1,50 @@
+"""How stages end: what a user can mend is one line and a status, a fault of ours stays a traceback."""
+
+import errno
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from jobs import cluster
+from jobs.stage import stage
+from slyk.errors import DataMissingError, SlykError
+
+
+def raising(error: BaseException) -> Callable[[], None]:
+    def main() -> None:
+        raise error
+
+    return main
+
+
+@pytest.mark.parametrize(
+    ("error", "status", "told"),
+    [
+        (DataMissingError("no photos"), 2, "error: no photos\n"),
+        (OSError(errno.ENOSPC, "No space left on device", "a.tar"), 2, "error: a.tar: No space left on device"),
+        (PermissionError(errno.EACCES, "Permission denied", "out"), 2, "error: out: Permission denied"),
+        (KeyboardInterrupt(), 130, "goes on from there"),
+    ],
+)
+def test_what_a_user_can_mend(error: BaseException, status: int, told: str, capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit) as ended:
+        stage(raising(error))
+    assert ended.value.code == status
+    assert told in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("error", [KeyError("x"), FileNotFoundError(errno.ENOENT, "No such file", "x")])
+def test_our_own_faults_keep_their_traceback(error: Exception) -> None:
+    with pytest.raises(type(error)):
+        stage(raising(error))
+
+
+def test_a_token_that_cannot_be_written(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "home").write_text("a file, no folder")
+    monkeypatch.setattr(cluster, "TOKEN", tmp_path / "home" / ".ray" / "auth_token")
+    for name in ("RAY_AUTH_TOKEN", "RAY_AUTH_TOKEN_PATH"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv("RAY_AUTH_MODE", "token")
+    with pytest.raises(SlykError, match="set HOME to a folder of yours"):
+        cluster.ensure_token()
