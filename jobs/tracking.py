@@ -66,6 +66,8 @@ def load_mlflow() -> Any:
 def connect() -> Any:
     """An `MlflowClient` of a store that answers and holds the experiment. Raises SlykError saying what to do."""
     uri = store_uri()
+    if uri.startswith(SQLITE) and not os.access(Path(uri.removeprefix(SQLITE)).parent, os.W_OK):
+        raise SlykError(f"{uri.removeprefix(SQLITE)} cannot be written: set SLYK_ROOT to a folder that you may write")
     mlflow = load_mlflow()
     try:
         client = mlflow.MlflowClient(tracking_uri=uri, registry_uri=uri)

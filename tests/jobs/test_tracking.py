@@ -26,6 +26,12 @@ def stored(run: tracking.StageRun) -> Any:
     return run.client.get_run(run.run_id)
 
 
+def test_a_store_in_no_folder_is_told_at_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", f"sqlite:///{tmp_path / 'none' / 'mlflow.db'}")
+    with pytest.raises(SlykError, match="cannot be written: set SLYK_ROOT"):
+        tracking.connect()
+
+
 def test_a_stage_is_one_run(root: Path) -> None:
     (root / "report.html").write_text("a report")
     with tracking.stage_run("finetune@gaze", params=PARAMS, sections=("finetune.gaze",), tags={"fold": 3}) as run:
