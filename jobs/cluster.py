@@ -63,7 +63,9 @@ def connect() -> Iterator[Any]:
 def _start(ray: Any) -> None:
     """Joins the cluster of RAY_ADDRESS or starts a Ray of our own. Raises SlykError saying what to look at."""
     address = os.environ.get("RAY_ADDRESS")
-    folder = f"/tmp/slyk-ray-{os.getuid()}"
+    private = Path(f"/tmp/slyk-{os.getuid()}")  # Ray makes its own folder open to all; socket paths must be short
+    private.mkdir(mode=0o700, exist_ok=True)
+    folder = str(private / "ray")
     settings = {
         "address": "local",
         "num_cpus": num_cpus(),
