@@ -3,6 +3,7 @@
 The store is MLFLOW_TRACKING_URI, or SQLite below SLYK_ROOT with artifacts beside it. MLflow is imported on first use.
 """
 
+import contextlib
 import importlib.util
 import logging
 import math
@@ -70,6 +71,8 @@ def connect() -> Any:
         raise SlykError(f"{uri.removeprefix(SQLITE)} cannot be written: set SLYK_ROOT to a folder that you may write")
     mlflow = load_mlflow()
     try:
+        if uri.startswith(SQLITE):
+            _make_database(mlflow, Path(uri.removeprefix(SQLITE)))
         client = mlflow.MlflowClient(tracking_uri=uri, registry_uri=uri)
         experiment_id(client)
     except Exception as error:  # requests, SQLAlchemy and MLflow each have their own
@@ -78,6 +81,19 @@ def connect() -> Any:
             f"({_first_line(error)})"
         ) from None
     return client
+
+
+def _make_database(mlflow: Any, path: Path) -> None:
+    """Makes the file beside its place and links it there whole: MLflow cannot go on from tables half made."""
+    if path.exists():
+        return
+    made = path.with_name(f".{path.name}.{os.getpid()}")
+    try:
+        mlflow.MlflowClient(tracking_uri=f"{SQLITE}{made}").search_experiments(max_results=1)
+        with contextlib.suppress(FileExistsError):  # another stage was faster
+            path.hardlink_to(made)
+    finally:
+        made.unlink(missing_ok=True)
 
 
 def experiment_id(client: Any) -> str:

@@ -1,8 +1,11 @@
 """Runs in a real MLflow on SQLite: what they hold, how they end, and what happens when the store goes away."""
 
 import math
+import signal
 import sqlite3
 import subprocess
+import sys
+import time
 from pathlib import Path
 from typing import Any
 
@@ -30,6 +33,18 @@ def test_a_store_in_no_folder_is_told_at_once(tmp_path: Path, monkeypatch: pytes
     monkeypatch.setenv("MLFLOW_TRACKING_URI", f"sqlite:///{tmp_path / 'none' / 'mlflow.db'}")
     with pytest.raises(SlykError, match="cannot be written: set SLYK_ROOT"):
         tracking.connect()
+
+
+@pytest.mark.slow
+def test_a_store_whose_making_was_killed_is_made_anew(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("SLYK_ROOT", str(tmp_path))
+    monkeypatch.delenv("MLFLOW_TRACKING_URI", raising=False)
+    maker = subprocess.Popen([sys.executable, "-c", "from jobs import tracking; tracking.connect()"])
+    while maker.poll() is None and not any(f.stat().st_size for f in tmp_path.glob(".mlflow.db.*")):
+        time.sleep(0.02)
+    maker.kill()
+    assert maker.wait() == -signal.SIGKILL and not (tmp_path / "mlflow.db").exists()
+    assert tracking.connect().get_experiment_by_name("slyk") is not None
 
 
 def test_a_stage_is_one_run(root: Path) -> None:
