@@ -104,7 +104,7 @@ def rollback() -> None:
 @app.command()
 def predict(
     paths: Annotated[list[Path], typer.Argument(help="Photos, or folders that are searched through.")],
-    out: Annotated[Path, typer.Option(help="Folder for tables and overlays.")],
+    out: Annotated[Path, typer.Option(help="Folder for tables and overlays.")] = Path("out"),
     model: Annotated[
         str | None, typer.Option(help="A folder, or models:/slyk-gaze@ALIAS; the champion where none is named.")
     ] = None,
@@ -118,7 +118,8 @@ def predict(
 
     if model is None:
         folder, alias = champion_or_challenger()
-        print(f"model: slyk-gaze@{alias}" + ("" if alias == "champion" else ", for want of a champion (slyk promote)"))
+        why = "" if alias == "champion" else ", for want of a champion (slyk promote)"
+        print(f"model: slyk-gaze@{alias}{why}", flush=True)
     else:
         folder = resolve_model(model)
     predict_command(paths, out, folder, camera)
@@ -134,7 +135,7 @@ def ui(port: Annotated[int, typer.Option(help="Of 127.0.0.1.")] = 5000) -> None:
         print(f"runs and models are shown by the server: {shown(uri)}")
         return
     os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")
-    print(f"http://127.0.0.1:{port}", flush=True)
+    print(f"http://127.0.0.1:{port}/#/experiments (runs), /#/models (versions); up in some 15 s", flush=True)
     arguments = ["--backend-store-uri", uri, "--host", "127.0.0.1", "--port", str(port)]
     os.execv(sys.executable, [sys.executable, "-m", "mlflow", "ui", *arguments])
 

@@ -22,6 +22,7 @@ from slyk.photos import as_text, read_photo
 from slyk.tables import write_parquet
 
 Camera = tuple[float, float, float, float]
+PROGRESS_PHOTOS = 50
 
 
 @dataclass(frozen=True)
@@ -59,10 +60,15 @@ def predict(
     """
     photos = find_photos(paths)
     estimator = GazeEstimator.load(model)
+    _remove_overlays(out)
+    if set(estimator.bundle.config.get("datasets", {})) == {"synthetic"}:
+        print("note: this model has seen rendered faces only and is biased on real ones (README)", flush=True)
     rows: list[dict[str, Any]] = []
     console = Console(stderr=True)
-    for name, path in track(photos, "photos", console=console, disable=not console.is_terminal):
+    for count, (name, path) in enumerate(track(photos, "photos", console=console, disable=not console.is_terminal), 1):
         rows += _predict_one(estimator, name, path, out, camera, min_face_px)
+        if count % PROGRESS_PHOTOS == 0 and not console.is_terminal:
+            print(f"  {count}/{len(photos)} photos", flush=True)
     table = pd.DataFrame(rows, columns=COLUMNS).astype(TYPES)
     write_parquet(out / "predictions.parquet", table)
     write_atomic(out / "predictions.csv", table.to_csv(index=False, lineterminator="\n", float_format="%.4f").encode())
@@ -145,6 +151,15 @@ def _predict_one(
     if not faces:
         return [common | {"status": "no_face", "reason": "no_face"}]
     return [common | {"status": "ok"} | _row(face) for face in faces]
+
+
+def _remove_overlays(out: Path) -> None:
+    """Deletes the pictures that an earlier run listed in its table, and nothing else."""
+    if not (out / "predictions.parquet").is_file():
+        return
+    for name in pd.read_parquet(out / "predictions.parquet", columns=["overlay"])["overlay"].dropna().unique():
+        if (out / name).resolve().is_relative_to((out / "overlays").resolve()):
+            (out / name).unlink(missing_ok=True)
 
 
 def _matrix(photo: Picture, camera: Camera | None) -> Array:

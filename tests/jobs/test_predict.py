@@ -85,6 +85,18 @@ def test_a_folder_without_photos_says_so(tmp_path: Path, model: Path) -> None:
         predict([tmp_path], tmp_path / "out", model)
 
 
+def test_overlays_of_an_earlier_run_go_and_nothing_else(tmp_path: Path, model: Path) -> None:
+    photos = tmp_path / "photos"
+    photos.mkdir()
+    for name in ("a.png", "b.png"):
+        cv2.imwrite(str(photos / name), np.full((80, 80, 3), 128, np.uint8))
+    predict([photos], tmp_path / "out", model)
+    (tmp_path / "out" / "overlays" / "mine.jpg").write_bytes(b"mine")
+    (photos / "a.png").unlink()
+    predict([photos], tmp_path / "out", model)
+    assert sorted(f.name for f in (tmp_path / "out" / "overlays").iterdir()) == ["b.png.jpg", "mine.jpg"]
+
+
 def test_camera_argument() -> None:
     assert parse_camera("900,901.5,320,240") == (900.0, 901.5, 320.0, 240.0)
     assert parse_camera(None) is None
