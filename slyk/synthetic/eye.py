@@ -10,7 +10,9 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from slyk.synthetic.identity import Array
+from slyk.synthetic.expression import Expression
+from slyk.synthetic.identity import Array, Identity
+from slyk.synthetic.regions import Mask, Region
 
 BALL_MM = 12.0
 IRIS_PLANE_MM = 10.4
@@ -20,9 +22,6 @@ CORNEA_MM = 7.8
 _CORNEA_CENTER_MM = 5.4
 _FLAT_FROM_MM = 10.5
 _FLAT_SLOPE = 0.8
-
-SKIN, SCLERA, IRIS, PUPIL, TISSUE = 1, 2, 3, 4, 5
-"""What a sample of the picture shows; 0 is the background."""
 
 
 @dataclass(frozen=True)
@@ -66,32 +65,24 @@ def lid_depth(radius: Array) -> Array:
     return np.asarray(-np.sqrt(LID_MM**2 - inner**2) + _FLAT_SLOPE * np.maximum(radius - _FLAT_FROM_MM, 0.0))
 
 
-def lids_for(
-    side: float,
-    optical_axis: Array,
-    *,
-    half_width_mm: float,
-    iris_mm: float,
-    cover_mm: float,
-    lower_mm: float,
-    tilt_mm: float,
-    power: float,
-    squint: float,
-    smile: float,
-) -> Lids:
-    """The lids of a gaze: they rest `cover_mm` over the iris and follow it up and down."""
+def lids_for(side: float, optical_axis: Array, person: Identity, expression: Expression, blink: float) -> Lids:
+    """The lids of a gaze (optical axis (3,), head frame): they rest over the iris and follow it up and down; `blink`
+    1 closes them at the lower lid."""
     rise = -IRIS_PLANE_MM * float(optical_axis[1])
-    upper = iris_mm - cover_mm + 0.78 * rise - 1.6 * squint
-    lower = iris_mm - lower_mm - 0.40 * rise - 1.8 * squint - 0.9 * smile
-    # looking down with squinted lids never closes the eye
-    return Lids(side, half_width_mm, upper, max(lower, 3.0 - upper), tilt_mm, power)
+    squint, widen = expression.squint, expression.widen
+    upper = person.iris_radius_mm - person.lid_cover_mm + 0.78 * rise - 1.6 * squint + 1.8 * widen
+    lower = person.iris_radius_mm - person.lid_lower_mm - 0.40 * rise - 1.8 * squint - 0.9 * expression.smile
+    # looking down with squinted lids never closes the eye; a blink does, the upper lid coming down
+    lower = max(lower, 3.0 - upper)
+    upper = upper - blink * (upper + lower)
+    return Lids(side, person.fissure_half_width_mm, upper, lower, person.canthal_tilt_mm, person.lid_power)
 
 
 class Sight(NamedTuple):
     """What rays through the opening see: part (N,); point (N, 3) on the ball; normal (N, 3); rho (N,): distance from
     the iris's centre over its radius; turn (N,): angle around it."""
 
-    part: NDArray[np.uint8]
+    part: Mask
     point: Array
     normal: Array
     rho: Array
@@ -107,7 +98,8 @@ def look(origin: Array, directions: Array, axis: Array, iris_mm: float, pupil_mm
     off = flat - IRIS_PLANE_MM * axis
     rho = np.linalg.norm(off, axis=-1) / iris_mm
     iris = (rho < 1.0) & (directions @ axis < 0)
-    part = np.where(iris, np.where(rho * iris_mm < pupil_mm, PUPIL, IRIS), np.where(root > 0, SCLERA, TISSUE))
+    white = np.where(root > 0, Region.SCLERA, Region.EYES)
+    part = np.where(iris, np.where(rho * iris_mm < pupil_mm, Region.PUPIL, Region.IRIS), white)
     right, down = frame(axis)
     turn = np.arctan2(off @ down, off @ right)
     point = np.where(iris[:, None], flat, ball)

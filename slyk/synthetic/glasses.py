@@ -6,6 +6,7 @@ from numpy.typing import NDArray
 
 from slyk.geometry.camera import Array, project
 from slyk.synthetic.identity import Identity, Image
+from slyk.synthetic.regions import Mask, Region
 from slyk.synthetic.scene import Scene
 
 _PLANE_MM = -25.0
@@ -13,14 +14,12 @@ _PLANE_MM = -25.0
 _SUB = 16
 
 
-def draw_glasses(
-    color: Image, depth: Array, scene: Scene, person: Identity, camera: Array, samples_per_mm: float
-) -> None:
-    """Changes `color` (H, W, 3) linear RGB; depth (H, W): z of the head in mm, inf on the background; camera (3, 3):
-    to the picture's samples."""
+def draw_glasses(color: Image, regions: Mask, depth: Array, scene: Scene, person: Identity, camera: Array) -> None:
+    """Changes `color` (H, W, 3) linear RGB and `regions` (H, W); depth (H, W): z of the head in mm, inf on the
+    background; camera (3, 3): to the picture's samples."""
     lines = [_rim(person, -1.0), _rim(person, 1.0), _bridge(person), _temple(person, -1.0), _temple(person, 1.0)]
-    thickness = person.glasses_thick * samples_per_mm
-    mask: NDArray[np.uint8] = np.zeros(color.shape[:2], np.uint8)
+    thickness = person.glasses_thick * float(camera[0, 0] / scene.eyes[:, 2].mean())
+    mask: Mask = np.zeros(color.shape[:2], np.uint8)
     lens = mask.copy()
     for i, line in enumerate(lines):
         points = line @ scene.rotation.T + scene.translation
@@ -37,6 +36,7 @@ def draw_glasses(
     shown = color[box] * (1 - np.float32(0.06) * glass) + glass * (0.018 * scene.light.level * scene.light.key)
     shine = person.glasses * (0.35 + scene.light.level * 0.6 * scene.light.key)
     color[box] = shown + alpha * (shine - shown)
+    regions[mask > 127] = Region.GLASSES
 
 
 def _rim(p: Identity, side: float) -> Array:

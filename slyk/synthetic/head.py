@@ -6,12 +6,12 @@ opening of the lids can be solved for each pixel. Expressions move vertices; lid
 """
 
 from dataclasses import dataclass
-from typing import NamedTuple
 
 import cv2
 import numpy as np
 from scipy.interpolate import PchipInterpolator
 
+from slyk.synthetic.expression import Expression
 from slyk.synthetic.eye import lid_depth
 from slyk.synthetic.identity import Array, Identity
 
@@ -37,15 +37,6 @@ ROWS = np.concatenate(
 _A = np.linspace(-1.0, 1.0, COLUMNS)
 ANGLES = np.pi * (0.34 * _A + 0.66 * _A**3)
 """Angle of each column: 0 at the front, positive image-right, +-pi at the back."""
-
-
-class Expression(NamedTuple):
-    """Strengths: smile, mouth_open, squint 0-1; brow -0.6 (frown) to 1 (raised)."""
-
-    smile: float = 0.0
-    mouth_open: float = 0.0
-    brow: float = 0.0
-    squint: float = 0.0
 
 
 @dataclass(frozen=True)

@@ -57,6 +57,7 @@ class Identity:
     hair_round: float
     hair_slant: float
     fringe: float
+    headscarf: bool
     glasses_round: float
     glasses_size: float
     glasses_thick: float
@@ -122,6 +123,7 @@ def draw_identity(rng: Random) -> Identity:
         hair_round=spread(0.002, 0.011),
         hair_slant=spread(-0.22, 0.22),
         fringe=0.0 if bald else max(0.0, spread(-1.2, 1.0)),
+        headscarf=not male and bool(spread(0.0, 1.0) < 0.14),
         glasses_round=spread(0.0, 1.0),
         glasses_size=1 + spread(-0.1, 0.1),
         glasses_thick=spread(0.6, 1.7),
@@ -133,7 +135,8 @@ def draw_identity(rng: Random) -> Identity:
     )
 
 
-def stream(seed: int, person: int, photo: int) -> Random:
-    """The random numbers of one photo (photo >= 0) or of the person (photo = -1), independent of all others."""
+def stream(seed: int, person: int, photo: int, use: int = 0) -> Random:
+    """The random numbers of one photo (photo >= 0) or of the person (photo = -1), independent of all others and of
+    those for another use."""
     key = np.array([seed, (person << 32) + photo + 1], dtype=np.uint64)
-    return np.random.Generator(np.random.Philox(key=key))
+    return np.random.Generator(np.random.Philox(key=key, counter=[0, 0, 0, use]))

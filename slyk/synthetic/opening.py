@@ -1,12 +1,12 @@
 """Skin of the lids and the eye between them, drawn into the picture sample by sample."""
 
 import numpy as np
-from numpy.typing import NDArray
 
 from slyk.geometry.camera import Array
 from slyk.synthetic import eye
 from slyk.synthetic.head import smooth
 from slyk.synthetic.identity import Identity, Image
+from slyk.synthetic.regions import Mask, Region
 from slyk.synthetic.scene import Scene
 from slyk.synthetic.shade import diffuse
 
@@ -17,9 +17,7 @@ _BLACK = 0.004
 _FLESH = np.array([0.52, 0.22, 0.19])
 
 
-def draw_eye(
-    color: Image, parts: NDArray[np.uint8], points: Array, scene: Scene, person: Identity, lit: float, index: int
-) -> None:
+def draw_eye(color: Image, parts: Mask, points: Array, scene: Scene, person: Identity, lit: float, index: int) -> None:
     """Changes `color` (H, W, 3) linear RGB and `parts` (H, W) around one eye.
 
     points (H, W, 3): what each sample of skin shows, camera frame, NaN on the background; lit: share of the key light
@@ -78,14 +76,14 @@ def _eye_color(
 ) -> Array:  # fmt: skip
     lids, light = scene.lids[index], scene.light
     upper, lower = lids.curves(x)
-    is_iris = (sight.part == eye.IRIS) | (sight.part == eye.PUPIL)
+    is_iris = (sight.part == Region.IRIS) | (sight.part == Region.PUPIL)
     normal = np.where(is_iris[:, None], 0.6 * sight.normal + 0.4 * axis, sight.normal)
-    normal = np.where((sight.part == eye.TISSUE)[:, None], -directions, normal) @ scene.rotation.T
+    normal = np.where((sight.part == Region.EYES)[:, None], -directions, normal) @ scene.rotation.T
     shade = (0.42 + 0.58 * smooth(0.0, 2.6, y - upper)) * (0.80 + 0.20 * smooth(0.0, 1.2, lower - y))
     arriving = diffuse(normal, light, np.full(len(x), lit), np.full(len(x), 0.75)) * shade[:, None]
     corner = smooth(0.62, 1.0, np.abs(x) / lids.half_width_mm)
     white = _WHITE + (_FLESH - _WHITE) * (0.10 + 0.12 * p.redness + 0.55 * corner)[:, None]
-    surface = np.where((sight.part == eye.TISSUE)[:, None], _FLESH, white)
+    surface = np.where((sight.part == Region.EYES)[:, None], _FLESH, white)
     edge = smooth(0.94, 1.06, sight.rho)[:, None]
     iris = _iris_color(sight, p, index)
     rim = smooth(scene.pupil_mm - 0.25, scene.pupil_mm + 0.25, sight.rho * p.iris_radius_mm)
@@ -108,7 +106,7 @@ def _glint(sight: eye.Sight, origin: Array, directions: Array, axis: Array, scen
     """Mirror image of the key light on the cornea, and of the sky or ceiling."""
     light = scene.light
     normal, hit = eye.cornea_normal(origin, directions, axis)
-    on_cornea = hit & (sight.rho < 1.08) & (sight.part != eye.TISSUE)
+    on_cornea = hit & (sight.rho < 1.08) & (sight.part != Region.EYES)
     normal = np.where(on_cornea[:, None], normal, sight.normal)
     mirrored = (directions - 2 * np.sum(directions * normal, axis=-1, keepdims=True) * normal) @ scene.rotation.T
     key = smooth(0.955, 0.985, mirrored @ light.direction) * np.where(on_cornea, 1.0, 0.35) * lit

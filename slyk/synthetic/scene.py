@@ -1,81 +1,139 @@
-"""A photo's scene: expression, pose, gaze, light and camera, drawn per photo. Camera frame, millimetres."""
+"""A photo's scene: a `Setup` that a domain draws, and the `Scene` that follows from it. Camera frame, millimetres."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from typing import NamedTuple
 
 import numpy as np
-from scipy.spatial.transform import Rotation
 
 from slyk.geometry.angles import pitchyaw_from_vector, vector_from_pitchyaw
-from slyk.geometry.camera import camera_matrix
+from slyk.synthetic.expression import Expression
 from slyk.synthetic.eye import Lids, lids_for
-from slyk.synthetic.head import Expression, Head, on_grid, pose
-from slyk.synthetic.identity import Array, Identity, Random
+from slyk.synthetic.head import Head, on_grid, pose
+from slyk.synthetic.identity import Array, Identity
 
-GAZE_LIMIT = np.deg2rad([30.0, 40.0])
-HEAD_LIMIT = np.deg2rad([30.0, 30.0])
-EYE_LIMIT = np.deg2rad([26.0, 40.0])
-ROLL_SD = np.deg2rad(8.0)
-DISTANCE_MM = 600.0
-PHOTO_MM = 264.0
-"""Width that a photo shows at the nominal distance."""
+EMOTIONS = ("surprise", "fear", "disgust", "happiness", "sadness", "anger", "neutral")
+"""RAF-DB's seven classes; its labels count them from 1."""
 
 
 @dataclass(frozen=True)
 class Light:
     """direction (3,): unit, towards the key light, camera frame; key (3,) and ambient (6, 3): linear RGB, the ambient
-    from +-x, +-y, +-z; level: brightness of all together."""
+    from +-x, +-y, +-z; level: brightness of all together; leds (K, 3): small lamps whose mirror images the cornea
+    shows, camera frame, mm; infrared: the photo is taken in near infrared and grey."""
 
     direction: Array
     key: Array
     ambient: Array
     level: float
+    leds: Array = field(default_factory=lambda: np.zeros((0, 3)))
+    infrared: bool = False
+
+
+class Sensor(NamedTuple):
+    """exposure: log of the gain beside the metered one; blur_px: SD of the lens's blur; noise, chroma_noise: SD of grey
+    and of coloured grain, 1 = white; motion_px: the way (x, y) of the picture during the exposure."""
+
+    exposure: float = 0.0
+    blur_px: float = 0.4
+    noise: float = 0.006
+    chroma_noise: float = 0.004
+    motion_px: tuple[float, float] = (0.0, 0.0)
+    jpeg_quality: int = 95
+
+
+class Wear(NamedTuple):
+    """What the person wears on this photo; sunglasses are opaque glasses."""
+
+    glasses: bool = False
+    sunglasses: bool = False
+    hat: bool = False
+    headscarf: bool = False
+    face_mask: bool = False
+
+
+class Screen(NamedTuple):
+    """A screen that is looked at. target_px (2,): x, y of the point from the upper left corner; size_px, size_mm:
+    width, height; rotation (3, 3), translation (3,): from the screen's frame (origin upper left, x right and y down as
+    the user sees it, z = 0, mm) to the camera frame."""
+
+    target_px: Array
+    size_px: tuple[int, int]
+    size_mm: tuple[float, float]
+    rotation: Array
+    translation: Array
+
+
+class World(NamedTuple):
+    """Where the photo belongs. recording, frame: photos of one frame show the same moment from several cameras;
+    camera_id: of the rig, from 0; rotation (3, 3), translation (3,): from the rig's frame (that of its camera 0) to the
+    camera frame, mm."""
+
+    recording: str = "r00"
+    frame: int = 0
+    camera_id: int = 0
+    rotation: Array = np.eye(3)
+    translation: Array = np.zeros(3)
+
+
+class Backdrop(NamedTuple):
+    """kind: "wall", "room", "outdoor" or "dark"; seed: the same number gives the same background."""
+
+    kind: str = "wall"
+    seed: int = 0
 
 
 @dataclass(frozen=True)
-class Scene:
-    """One photo to take. vertices (R, C, 3): head frame; camera (3, 3); rotation, translation: head to camera;
-    face_center, target (3,); eyes, visual, optical (2, 3): camera frame, the subject's right eye first."""
+class Setup:
+    """What is chosen of a photo. size_px: width, height; camera (3, 3); face_center, target (3,): camera frame;
+    rotation, torso (3, 3): head and torso to camera; emotion: index into EMOTIONS; blink: 0 open to 1 closed."""
 
-    expression: Expression
-    vertices: Array
+    size_px: tuple[int, int]
     camera: Array
-    rotation: Array
-    translation: Array
     face_center: Array
+    rotation: Array
+    torso: Array
     target: Array
-    eyes: Array
-    visual: Array
-    optical: Array
-    lids: tuple[Lids, Lids]
+    expression: Expression
+    emotion: int
+    blink: float
+    wear: Wear
     pupil_mm: float
     light: Light
-    glasses: bool
+    sensor: Sensor
+    backdrop: Backdrop
+    world: World = field(default_factory=World)
+    screen: Screen | None = None
 
 
-def draw_scene(person: Identity, head: Head, rng: Random, photo_px: int) -> Scene:
-    """A scene of the domain `wide`: gaze uniform within its limits and drawn before the head, which only has to let
-    the eyes reach it."""
-    expression = _draw_expression(rng)
-    vertices = pose(head, expression)
-    camera = _draw_camera(rng, photo_px)
-    center_head = face_center(head, vertices, _neutral_corners(person, head))
-    center = _draw_place(rng, camera, photo_px)
-    gaze = vector_from_pitchyaw(rng.uniform(-GAZE_LIMIT, GAZE_LIMIT))
-    target = center + rng.uniform(450.0, 900.0) * gaze
-    while True:
-        rotation = _draw_rotation(rng)
-        translation = center - rotation @ center_head
-        eyes = head.eyes @ rotation.T + translation
-        visual = (target - eyes) / np.linalg.norm(target - eyes, axis=-1, keepdims=True)
-        turned = np.abs(pitchyaw_from_vector(visual @ rotation))
-        if np.all(turned <= EYE_LIMIT):
-            break
-    optical = optical_axes(visual, rotation, person)
-    lids = _lids(person, optical @ rotation, expression)
+@dataclass(frozen=True)
+class Scene(Setup):
+    """A setup and what follows from it. vertices (R, C, 3): head frame; translation (3,): head to camera; eyes, visual,
+    optical (2, 3): eyeball centres and axes, camera frame, the subject's right eye first."""
+
+    vertices: Array = field(kw_only=True)
+    translation: Array = field(kw_only=True)
+    eyes: Array = field(kw_only=True)
+    visual: Array = field(kw_only=True)
+    optical: Array = field(kw_only=True)
+    lids: tuple[Lids, Lids] = field(kw_only=True)
+
+
+def make_scene(person: Identity, head: Head, setup: Setup) -> Scene:
+    """The scene of a setup."""
+    vertices = pose(head, setup.expression)
+    translation = setup.face_center - setup.rotation @ face_center(person, head, setup.expression, vertices)
+    eyes = head.eyes @ setup.rotation.T + translation
+    visual = (setup.target - eyes) / np.linalg.norm(setup.target - eyes, axis=-1, keepdims=True)
+    optical = optical_axes(visual, setup.rotation, person)
     return Scene(
-        expression, vertices, camera, rotation, translation, center, target, eyes, visual, optical, lids,
-        pupil_mm=rng.uniform(1.2, 2.8), light=_draw_light(rng), glasses=bool(rng.uniform() < 0.3),
-    )  # fmt: skip
+        **vars(setup),
+        vertices=vertices,
+        translation=translation,
+        eyes=eyes,
+        visual=visual,
+        optical=optical,
+        lids=_lids(person, optical @ setup.rotation, setup.expression, setup.blink),
+    )
 
 
 def optical_axes(visual: Array, rotation: Array, person: Identity) -> Array:
@@ -89,74 +147,16 @@ def kappa(person: Identity) -> Array:
     return np.array([[person.kappa_pitch, person.kappa_yaw], [person.kappa_pitch, -person.kappa_yaw]])
 
 
-def face_center(head: Head, vertices: Array, corners: Array) -> Array:
-    """Mean (3,) of the corners of eyes (4, 3) and mouth, head frame."""
-    mouth = on_grid(vertices, head.anchors[[36, 42]])
-    return np.asarray(np.concatenate([corners, mouth]).mean(axis=0))
+def face_center(person: Identity, head: Head, expression: Expression, vertices: Array | None = None) -> Array:
+    """Mean (3,) of the corners of eyes and mouth, head frame."""
+    grid = pose(head, expression) if vertices is None else vertices
+    lids = _lids(person, np.array([[0.0, 0.0, -1.0]] * 2), Expression(), 0.0)  # lids move, their corners do not
+    corners = np.concatenate([lid.landmarks()[[0, 3]] + eye for lid, eye in zip(lids, head.eyes, strict=True)])
+    return np.asarray(np.concatenate([corners, on_grid(grid, head.anchors[[36, 42]])]).mean(axis=0))
 
 
-def _neutral_corners(person: Identity, head: Head) -> Array:
-    """The corners (4, 3) of the eyes: lids move, corners do not."""
-    lids = _lids(person, np.array([[0.0, 0.0, -1.0]] * 2), Expression())
-    return np.concatenate([lid.landmarks()[[0, 3]] + eye for lid, eye in zip(lids, head.eyes, strict=True)])
-
-
-def _lids(person: Identity, axes: Array, expression: Expression) -> tuple[Lids, Lids]:
+def _lids(person: Identity, axes: Array, expression: Expression, blink: float) -> tuple[Lids, Lids]:
     right, left = (
-        lids_for(
-            side,
-            axis,
-            half_width_mm=person.fissure_half_width_mm,
-            iris_mm=person.iris_radius_mm,
-            cover_mm=person.lid_cover_mm,
-            lower_mm=person.lid_lower_mm,
-            tilt_mm=person.canthal_tilt_mm,
-            power=person.lid_power,
-            squint=expression.squint,
-            smile=expression.smile,
-        )
-        for side, axis in zip((-1.0, 1.0), axes, strict=True)
+        lids_for(side, axis, person, expression, blink) for side, axis in zip((-1.0, 1.0), axes, strict=True)
     )
     return right, left
-
-
-def _draw_expression(rng: Random) -> Expression:
-    kind = rng.uniform(size=4) < np.array([0.4, 0.25, 0.4, 0.3])
-    value = rng.uniform(size=4)
-    value[2] = -0.6 + 1.6 * value[2]
-    return Expression(*(float(v) for v in kind * value))
-
-
-def _draw_camera(rng: Random, photo_px: int) -> Array:
-    focal = photo_px * DISTANCE_MM / PHOTO_MM * rng.uniform(0.97, 1.03)
-    shift_x, shift_y = rng.normal(0.0, 0.012 * photo_px, 2)
-    middle = photo_px / 2 - 0.5  # integer coordinates are pixel centres
-    return camera_matrix(float(focal), (middle + float(shift_x), middle + float(shift_y)))
-
-
-def _draw_place(rng: Random, camera: Array, photo_px: int) -> Array:
-    """The face centre (3,), a little off the middle of the photo."""
-    distance = DISTANCE_MM * rng.uniform(0.92, 1.08)
-    pixel = photo_px / 2 + rng.normal(0.0, 0.018 * photo_px, 2) + np.array([0.0, 0.05 * photo_px])
-    ray = np.array([(pixel[0] - camera[0, 2]) / camera[0, 0], (pixel[1] - camera[1, 2]) / camera[1, 1], 1.0])
-    return np.asarray(distance * ray / np.linalg.norm(ray))
-
-
-def _draw_rotation(rng: Random) -> Array:
-    pitch, yaw = rng.uniform(-HEAD_LIMIT, HEAD_LIMIT)
-    roll = float(np.clip(rng.normal(0.0, ROLL_SD), -3 * ROLL_SD, 3 * ROLL_SD))
-    # third column of Ry(yaw) Rx(-pitch) is (sin yaw cos pitch, sin pitch, cos yaw cos pitch): angles.head_pitchyaw
-    turn = Rotation.from_euler("YXZ", [yaw, -pitch, roll])
-    return np.asarray(turn.as_matrix())
-
-
-def _draw_light(rng: Random) -> Light:
-    azimuth, height = np.deg2rad(rng.uniform(-75, 75)), np.deg2rad(rng.uniform(-12, 62))
-    direction = np.array([np.sin(azimuth) * np.cos(height), -np.sin(height), -np.cos(azimuth) * np.cos(height)])
-    warm = rng.uniform(-0.10, 0.10)
-    key = rng.uniform(0.45, 1.15) * np.array([1 + warm, 1.0, 1 - 1.2 * warm])
-    cool = rng.uniform(-0.08, 0.1)
-    ambient = rng.uniform(0.16, 0.46, (6, 1)) * np.array([1 - cool, 1.0, 1 + cool])
-    ambient[2] *= 0.6  # +y: the ground
-    level = float(np.exp(rng.normal(0.0, 0.16)) * (0.5 if rng.uniform() < 0.1 else 1.0))
-    return Light(direction, key, ambient, level)
