@@ -48,6 +48,10 @@ COLUMNS: tuple[Column, ...] = (
     Column("domain", "text", 1, "what kind of photos: wide, webcam, wild, studio or near_eye"),
     Column("recording", "text", 1, "photos of one recording share place and time; unique within the person"),
     Column("frame", "count", 1, "moment within the recording; cameras of one rig share it"),
+    Column(
+        "eye_movement", "count", 1,
+        "since the frame before: 1 error, 2 blink, 3 fixation, 4 saccade, 5 smooth pursuit; 0 where there is no video",
+    ),
     Column("camera_id", "count", 1, "camera of the rig, from 0"),
     Column("size_px", "numbers", 2, "width, height of the photo"),
     Column("camera", "numbers", 9, "camera matrix, row by row, px; integer coordinates are the middles of pixels"),
@@ -78,7 +82,7 @@ COLUMNS: tuple[Column, ...] = (
     Column("opening_mm", "numbers", 2, "height of the opening of the lids at its middle, right then left eye"),
     Column("blink", "number", 1, "0 open to 1 closed"),
     Column("blinking", "flag", 1, "whether blink is at least 0.5"),
-    Column("emotion", "count", 1, "as RAF-DB: 1 surprise, 2 fear, 3 disgust, 4 happiness, 5 sadness, 6 anger, 7 neutral"),
+    Column("emotion", "count", 1, "RAF-DB: 1 surprise, 2 fear, 3 disgust, 4 happiness, 5 sadness, 6 anger, 7 neutral"),
     Column("smile", "number", 1, "strength 0-1"),
     Column("mouth_open", "number", 1, "strength 0-1"),
     Column("brow", "number", 1, "-0.6 (lowered) to 1 (raised)"),
@@ -115,6 +119,7 @@ def annotate(person: Identity, head: Head, scene: Scene, regions: Mask, depth: A
     row: dict[str, Any] = {
         "recording": scene.world.recording,
         "frame": scene.world.frame,
+        "eye_movement": scene.world.movement,
         "camera_id": scene.world.camera_id,
         "size_px": np.array(scene.size_px, dtype=np.float64),
         "camera": scene.camera,

@@ -14,6 +14,9 @@ from slyk.synthetic.identity import Array, Identity
 EMOTIONS = ("surprise", "fear", "disgust", "happiness", "sadness", "anger", "neutral")
 """RAF-DB's seven classes; its labels count them from 1."""
 
+MOVEMENTS = ("none", "error", "blink", "fixation", "saccade", "smooth pursuit")
+"""TEyeD's types of eye movement, which it counts from 1."""
+
 
 @dataclass(frozen=True)
 class Light:
@@ -66,13 +69,15 @@ class Screen(NamedTuple):
 class World(NamedTuple):
     """Where the photo belongs. recording, frame: photos of one frame show the same moment from several cameras;
     camera_id: of the rig, from 0; rotation (3, 3), translation (3,): from the rig's frame (that of its camera 0) to the
-    camera frame, mm."""
+    camera frame, mm; movement: what the eyes have done since the frame before, as TEyeD counts it (`MOVEMENTS`), 0
+    where photos are no video."""
 
     recording: str = "r00"
     frame: int = 0
     camera_id: int = 0
     rotation: Array = np.eye(3)
     translation: Array = np.zeros(3)
+    movement: int = 0
 
 
 class Backdrop(NamedTuple):

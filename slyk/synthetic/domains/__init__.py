@@ -7,7 +7,7 @@ A domain is a module with `PHOTO_PX`, the usual width of its photos, and `shots`
 from collections.abc import Iterator
 from typing import Protocol
 
-from slyk.synthetic.domains import wide
+from slyk.synthetic.domains import near_eye, studio, webcam, wide, wild
 from slyk.synthetic.head import Head
 from slyk.synthetic.identity import Identity
 from slyk.synthetic.scene import Setup
@@ -21,4 +21,8 @@ class Domain(Protocol):
 
 DOMAINS: dict[str, Domain] = {
     "wide": wide,  # gaze independent of the head, the default
+    "webcam": webcam,  # MPIIFaceGaze: a person before a laptop, targets on its screen
+    "wild": wild,  # Gaze360: far people from any side, indoors and outdoors
+    "studio": studio,  # ETH-XGaze: 18 cameras at once, extreme poses
+    "near_eye": near_eye,  # TEyeD: infrared video of one eye by a head-mounted camera
 }

@@ -3,9 +3,13 @@
 import numpy as np
 from scipy.spatial.transform import Rotation
 
+from slyk.geometry.angles import pitchyaw_from_vector
 from slyk.synthetic.expression import Expression
 from slyk.synthetic.identity import Array, Identity, Random
 from slyk.synthetic.scene import EMOTIONS, Light, Sensor, Wear
+
+EYE_LIMIT = np.deg2rad([26.0, 40.0])
+"""How far eyes turn up or down and to the sides in the head."""
 
 _RECIPES: dict[str, dict[str, tuple[float, float]]] = {
     "surprise": {"mouth_open": (0.35, 1.0), "brow": (0.55, 1.0), "widen": (0.4, 1.0)},
@@ -35,6 +39,12 @@ def rotation(pitch: float, yaw: float, roll: float) -> Array:
     return np.asarray(Rotation.from_euler("YXZ", [yaw, -pitch, roll]).as_matrix())
 
 
+def in_reach(rotation: Array, center: Array, offset: Array, target: Array) -> bool:
+    """Whether both eyes, at `offset` (2, 3) from the face centre, head frame, reach the target within EYE_LIMIT."""
+    to_target = target - (offset @ rotation.T + center)
+    return bool(np.all(np.abs(pitchyaw_from_vector(to_target @ rotation)) <= EYE_LIMIT))
+
+
 def torso(rng: Random, head: Array) -> Array:
     """Torso (3, 3): follows the head's yaw in part, stays nearly upright."""
     yaw = float(np.arctan2(head[0, 2], head[2, 2]))
@@ -55,6 +65,17 @@ def indoor_light(rng: Random) -> Light:
     return Light(direction, key, ambient, level)
 
 
+def outdoor_light(rng: Random, sun: float) -> Light:
+    """Sky all around and a sun (`sun` 1) or clouds (0), from any side and so often from behind."""
+    azimuth, height = rng.uniform(-np.pi, np.pi), np.deg2rad(rng.uniform(15.0, 65.0))
+    direction = np.array([np.sin(azimuth) * np.cos(height), -np.sin(height), -np.cos(azimuth) * np.cos(height)])
+    key = (0.2 + sun * rng.uniform(0.8, 1.6)) * np.array([1.06, 1.0, 0.9])
+    ambient = rng.uniform(0.32, 0.62, (6, 1)) * np.array([0.96, 1.0, 1.06])
+    ambient[2] *= np.array([0.5, 0.48, 0.4])  # +y: the ground
+    ambient[3] *= 1.35
+    return Light(direction, key, ambient, float(np.exp(rng.normal(0.15, 0.2))))
+
+
 def sensor(rng: Random, light: Light, photo_px: int) -> Sensor:
     """An ordinary camera: little blur, grain that grows in dim light."""
     dim = 1.8 if light.level < 0.65 else 1.0
@@ -67,11 +88,13 @@ def sensor(rng: Random, light: Light, photo_px: int) -> Sensor:
     )
 
 
-def wear(rng: Random, person: Identity) -> Wear:
-    """Glasses on three photos in ten; now and then sunglasses, a hat or a face mask; a headscarf is the person's."""
-    glasses, hat, mask = rng.uniform(size=3) < np.array([0.30, 0.05, 0.04])
-    dark = bool(glasses) and bool(rng.uniform() < 0.06)
-    return Wear(bool(glasses), dark, bool(hat) and not person.headscarf, person.headscarf, bool(mask))
+def wear(
+    rng: Random, person: Identity, *, glasses: float = 0.30, dark: float = 0.06, hat: float = 0.05, mask: float = 0.04
+) -> Wear:
+    """Shares that wear glasses, a hat, a face mask; `dark`: share of the glasses; a headscarf is the person's."""
+    has_glasses, has_hat, has_mask = rng.uniform(size=3) < np.array([glasses, hat, mask])
+    sunglasses = bool(has_glasses) and bool(rng.uniform() < dark)
+    return Wear(bool(has_glasses), sunglasses, bool(has_hat) and not person.headscarf, person.headscarf, bool(has_mask))
 
 
 def blink(rng: Random) -> float:

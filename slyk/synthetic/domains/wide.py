@@ -6,7 +6,7 @@ from itertools import count
 
 import numpy as np
 
-from slyk.geometry.angles import pitchyaw_from_vector, vector_from_pitchyaw
+from slyk.geometry.angles import vector_from_pitchyaw
 from slyk.geometry.camera import camera_matrix
 from slyk.synthetic.domains import draw
 from slyk.synthetic.head import Head
@@ -16,7 +16,6 @@ from slyk.synthetic.scene import Backdrop, Setup, face_center
 PHOTO_PX = 300
 GAZE_LIMIT = np.deg2rad([30.0, 40.0])
 HEAD_LIMIT = np.deg2rad([30.0, 30.0])
-EYE_LIMIT = np.deg2rad([26.0, 40.0])
 ROLL_SD = np.deg2rad(8.0)
 DISTANCE_MM = 600.0
 PHOTO_MM = 264.0
@@ -62,8 +61,7 @@ def _reaching(rng: Random, center: Array, offset: Array, target: Array) -> Array
         pitch, yaw = rng.uniform(-HEAD_LIMIT, HEAD_LIMIT)
         roll = float(np.clip(rng.normal(0.0, ROLL_SD), -3 * ROLL_SD, 3 * ROLL_SD))
         rotation = draw.rotation(float(pitch), float(yaw), roll)
-        to_target = target - (offset @ rotation.T + center)
-        if np.all(np.abs(pitchyaw_from_vector(to_target @ rotation)) <= EYE_LIMIT):
+        if draw.in_reach(rotation, center, offset, target):
             return rotation
 
 
