@@ -1,6 +1,7 @@
 """A person: every number that is drawn once and holds in all of the person's photos."""
 
 from dataclasses import dataclass
+from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -10,10 +11,20 @@ Image = NDArray[np.float32]
 Random = np.random.Generator
 
 # display RGB from pale to dark; a person's tone lies anywhere on the line between neighbours
-_SKIN = np.array([[246, 214, 194], [232, 190, 164], [205, 155, 122], [158, 108, 80], [104, 69, 52]]) / 255
+_SKIN = np.array([[243, 212, 197], [229, 189, 169], [204, 158, 132], [158, 112, 90], [106, 74, 60]]) / 255
 _HAIR = np.array([[26, 21, 19], [48, 34, 26], [84, 58, 40], [150, 116, 74], [116, 62, 36], [150, 147, 143]]) / 255
 _IRIS = np.array([[62, 38, 22], [88, 56, 32], [112, 86, 48], [98, 108, 70], [96, 110, 120], [104, 112, 112]]) / 255
 _CLOTH = np.array([[60, 66, 78], [120, 116, 110], [40, 42, 46], [96, 60, 58], [78, 92, 84], [170, 166, 158]]) / 255
+
+_SHIRT = np.array([[226, 228, 230], [176, 196, 218], [214, 204, 196], [120, 128, 142]]) / 255
+
+HairStyle = Literal["bald", "buzz", "short", "tied", "curls", "bob", "long"]
+_MALE: tuple[HairStyle, ...] = ("bald", "buzz", "short", "short", "short", "short", "curls", "bob")
+_FEMALE: tuple[HairStyle, ...] = ("short", "tied", "tied", "curls", "bob", "bob", "long", "long", "long")
+_THICK: dict[HairStyle, float] = {
+    "bald": 3.0, "buzz": 3.0, "short": 13.0, "tied": 8.0, "curls": 26.0, "bob": 13.0, "long": 12.0
+}  # fmt: skip
+"""Height over the skull at the top, mm."""
 
 
 @dataclass(frozen=True)
@@ -51,12 +62,18 @@ class Identity:
     brow_thickness_mm: float
     brow_arch_mm: float
     brow_y_mm: float
+    hair_style: HairStyle
     hair_line_mm: float
     hair_thick_mm: float
     hair_length_mm: float
     hair_round: float
     hair_slant: float
+    hair_recede_mm: float
+    hair_parting_mm: float
+    hair_curl: float
     fringe: float
+    ear: float
+    ear_angle: float
     headscarf: bool
     glasses_round: float
     glasses_size: float
@@ -65,6 +82,9 @@ class Identity:
     hair: Array
     iris: Array
     cloth: Array
+    shirt: Array
+    collar: bool
+    scarf: Array
     glasses: Array
 
 
@@ -83,12 +103,13 @@ def draw_identity(rng: Random) -> Identity:
     if age > 0.6 and rng.uniform() < 0.7:
         hair = hair + (_HAIR[5] - hair) * rng.uniform(0.3, 1.0)
     iris = _IRIS[rng.integers(0, 2 if dark else 6)] * rng.uniform(0.85, 1.15)
-    bald = male and rng.uniform() < 0.25
+    styles = _MALE if male else _FEMALE
+    style = styles[int(rng.integers(0, len(styles)))]
     spread = rng.uniform
     return Identity(
         width=1 + spread(-0.09, 0.09),
         length=1 + spread(-0.08, 0.08),
-        jaw=(1.04 if male else 0.97) + spread(-0.1, 0.1),
+        jaw=(1.03 if male else 0.96) + spread(-0.07, 0.07),
         nose_height=0.95 + spread(-0.2, 0.25),
         nose_width=1.05 + spread(-0.2, 0.3),
         nose_length_mm=spread(-3.0, 5.0),
@@ -117,12 +138,18 @@ def draw_identity(rng: Random) -> Identity:
         brow_thickness_mm=(4.2 if male else 3.2) + spread(-0.9, 1.2),
         brow_arch_mm=spread(0.5, 5.0),
         brow_y_mm=-21.0 + spread(-3.0, 2.0),
-        hair_line_mm=-66.0 + spread(-10.0, 6.0) - (38.0 if bald else 0.0),
-        hair_thick_mm=spread(2.0, 4.0) if bald else spread(6.0, 17.0) + (0.0 if male else 4.0),
-        hair_length_mm=spread(8.0, 32.0) if male else spread(30.0, 170.0),
-        hair_round=spread(0.002, 0.011),
-        hair_slant=spread(-0.22, 0.22),
-        fringe=0.0 if bald else max(0.0, spread(-1.2, 1.0)),
+        hair_style=style,
+        hair_line_mm=-66.0 + spread(-9.0, 7.0) - (10.0 * age if male else 0.0),
+        hair_thick_mm=_THICK[style] * spread(0.75, 1.3),
+        hair_length_mm={"long": spread(90.0, 190.0), "bob": spread(45.0, 85.0)}.get(style, spread(8.0, 30.0)),
+        hair_round=spread(0.004, 0.012),
+        hair_slant=spread(-0.10, 0.10),
+        hair_recede_mm=spread(2.0, 10.0) + (16.0 * age if male else 0.0),
+        hair_parting_mm=spread(-45.0, 45.0),
+        hair_curl=spread(0.0, 1.0),
+        fringe=max(0.0, spread(-2.6, 1.0)) if style in ("short", "bob", "long") else 0.0,
+        ear=1 + spread(-0.1, 0.12),
+        ear_angle=spread(0.25, 0.6),
         headscarf=not male and bool(spread(0.0, 1.0) < 0.14),
         glasses_round=spread(0.0, 1.0),
         glasses_size=1 + spread(-0.1, 0.1),
@@ -131,6 +158,9 @@ def draw_identity(rng: Random) -> Identity:
         hair=linear(np.clip(hair, 0, 1)),
         iris=linear(np.clip(iris, 0, 1)),
         cloth=linear(_CLOTH[rng.integers(0, len(_CLOTH))] * rng.uniform(0.8, 1.2)),
+        shirt=linear(_SHIRT[rng.integers(0, len(_SHIRT))] * rng.uniform(0.9, 1.05)),
+        collar=bool(rng.uniform() < 0.55),
+        scarf=linear(_CLOTH[rng.integers(0, len(_CLOTH))] * rng.uniform(0.9, 1.4, 3)),
         glasses=linear(np.array([[0.08, 0.08, 0.09], [0.25, 0.16, 0.1], [0.45, 0.44, 0.42]])[rng.integers(0, 3)]),
     )
 

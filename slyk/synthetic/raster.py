@@ -90,11 +90,13 @@ def _draw_numpy(x: Array, y: Array, near: Array, best: Array, column: Image, row
     corners = [_corners(a) for a in (x, y, near)]
     (x0, dx1, dx2), (y0, dy1, dy2), (near0, near1, near2) = corners
     area = dx1 * dy2 - dy1 * dx2
-    left = np.maximum(0, np.ceil(x0 + np.minimum(0, np.minimum(dx1, dx2)))).astype(int)
-    right = np.minimum(width - 1, np.floor(x0 + np.maximum(0, np.maximum(dx1, dx2)))).astype(int)
-    top = np.maximum(0, np.ceil(y0 + np.minimum(0, np.minimum(dy1, dy2)))).astype(int)
-    bottom = np.minimum(height - 1, np.floor(y0 + np.maximum(0, np.maximum(dy1, dy2)))).astype(int)
-    keep = np.flatnonzero((area > 0) & (right >= left) & (bottom >= top))
+    front = np.flatnonzero(area > 0)  # also drops what has no place on the picture (NaN)
+    left, right, top, bottom = (np.zeros(len(area), dtype=int) for _ in range(4))
+    for low, high, start, one, two, size in ((left, right, x0, dx1, dx2, width), (top, bottom, y0, dy1, dy2, height)):
+        start, one, two = start[front], one[front], two[front]
+        low[front] = np.ceil(np.clip(start + np.minimum(0, np.minimum(one, two)), 0, size))
+        high[front] = np.floor(np.clip(start + np.maximum(0, np.maximum(one, two)), -1, size - 1))
+    keep = front[(right[front] >= left[front]) & (bottom[front] >= top[front])]
     span_x, span_y = right - left + 1, bottom - top + 1
     found: list[tuple[Array, ...]] = []
     for oy in range(int(span_y[keep].max(initial=0))):

@@ -9,30 +9,36 @@ import numpy as np
 from numpy.typing import NDArray
 
 from slyk.geometry.camera import Array
+from slyk.synthetic import ears, shells
 from slyk.synthetic.annotate import annotate
 from slyk.synthetic.backdrop import draw_backdrop
 from slyk.synthetic.develop import develop
 from slyk.synthetic.domains import DOMAINS
+from slyk.synthetic.fields import texture_map
 from slyk.synthetic.glasses import draw_glasses
 from slyk.synthetic.head import ROWS, Head, build, normals
 from slyk.synthetic.identity import Identity, Image, draw_identity, stream
+from slyk.synthetic.layers import Canvas, draw_shell, draw_solid, project_grid
 from slyk.synthetic.opening import draw_eye
 from slyk.synthetic.raster import rasterize
 from slyk.synthetic.regions import Mask, Region, shrink
 from slyk.synthetic.scene import Scene, make_scene
-from slyk.synthetic.shade import diffuse, shadow, sheen
-from slyk.synthetic.skin import paint, texture_map
+from slyk.synthetic.shade import Lighting, diffuse, light_up, shadow
+from slyk.synthetic.shells import Shell
+from slyk.synthetic.skin import Skin, paint
 
-NEAR_MM = 5.0
-"""What is nearer to the camera is not drawn."""
+_PIVOT = np.array([0.0, 100.0, 72.0])
+"""Where the neck bends, head frame, mm."""
 
 
 class Person(NamedTuple):
-    """What all photos of a person share: numbers, head and texture (T, T, 4)."""
+    """What all photos of a person share: numbers, head, ears (2, D, A, 3), skin, hair."""
 
     identity: Identity
     head: Head
-    texture: Image
+    ears: Array
+    skin: Skin
+    hair: Shell
 
 
 class Picture(NamedTuple):
@@ -57,7 +63,8 @@ def make_person(seed: int, number: int) -> Person:
     rng = stream(seed, number, -1)
     identity = draw_identity(rng)
     head = build(identity, rng)
-    return Person(identity, head, paint(identity, head, rng))
+    skin, hair = paint(identity, head, rng), shells.hair(identity, head, rng)
+    return Person(identity, head, ears.build(identity, head.rest), skin, hair)
 
 
 def render_person(
@@ -83,28 +90,24 @@ def _encode(suffix: str, picture: NDArray[np.uint8], options: list[int] | None =
 
 def take_photo(who: Person, scene: Scene, *, seed: int, number: int, photo: int, samples: int) -> Picture:
     """Renders a scene with `samples` x `samples` rays a pixel and averages them down to the photo."""
-    width, height = scene.size_px[0] * samples, scene.size_px[1] * samples
     camera = sample_camera(scene.camera, samples)
-    points = place(scene)
-    x, y = (camera[i, i] * points[..., i] / points[..., 2] + camera[i, 2] for i in (0, 1))
-    x[points[..., 2] < NEAR_MM] = np.nan
-    surface = rasterize(x, y, 1.0 / points[..., 2], height, width)
-    with np.errstate(divide="ignore"):
-        depth = 1.0 / surface.nearness
-    regions = (surface.nearness > 0).astype(np.uint8) * np.uint8(Region.SKIN)
-    light_grid, lit = _light(points, scene, who.head)
-    color = _surface_color(who, surface.column, surface.row, light_grid)
-    for index in (0, 1):
-        top, bottom, left, right = _eye_box(scene, camera, index, width, height)
-        box = (slice(top, bottom), slice(left, right))
-        seen = _points(depth[box], camera, left, top)
-        draw_eye(color[box], regions[box], seen, scene, who.identity, float(lit[index]), index)
-    backdrop = draw_backdrop(scene, width, height)
-    np.copyto(color, backdrop, where=(regions == Region.BACKGROUND)[..., None])
+    skin = place(scene, scene.vertices)
+    worn = _worn(who, scene, seed, number)
+    outer = [place(scene, scene.vertices + shell.offset) for shell in worn]
+    lit = shadow([skin, *outer], scene.light)
+    light = light_up(skin, scene.light, lit, who.head.ambient)
+    canvas = _draw_skin(who, scene, skin, light, camera, samples)
+    _draw_ears(who, scene, canvas, camera)
+    _draw_eyes(who, scene, canvas, lit, camera)
+    for shell, surface in zip(worn, outer, strict=True):
+        draw_shell(canvas, shell, surface, skin, camera, scene.light, lit)
+    backdrop = draw_backdrop(scene, *canvas.regions.shape[::-1])
+    np.copyto(canvas.color, backdrop, where=(canvas.regions == Region.BACKGROUND)[..., None])
+    depth = _depth(canvas.nearness)
     if scene.wear.glasses:
-        draw_glasses(color, regions, depth, scene, who.identity, camera)
-    small = cv2.resize(color, scene.size_px, interpolation=cv2.INTER_AREA)
-    return Picture(develop(small, scene, stream(seed, number, photo, use=1)), regions, depth)
+        draw_glasses(canvas.color, canvas.regions, depth, scene, who.identity, camera)
+    small = cv2.resize(canvas.color, scene.size_px, interpolation=cv2.INTER_AREA)
+    return Picture(develop(small, scene, stream(seed, number, photo, use=1)), canvas.regions, depth)
 
 
 def sample_camera(camera: Array, samples: int) -> Array:
@@ -114,34 +117,67 @@ def sample_camera(camera: Array, samples: int) -> Array:
     return fine
 
 
-def place(scene: Scene) -> Array:
-    """Vertices (R, C, 3) in the camera frame. Below the chin the neck bends from the head to the torso."""
+def place(scene: Scene, vertices: Array) -> Array:
+    """Vertices (R, C, 3) of the head's grid in the camera frame. Below the chin the neck bends to the torso."""
     share = np.interp(ROWS, [118.0, 190.0], [1.0, 0.0])
-    pivot = np.array([0.0, 100.0, 72.0])
     bend = cv2.Rodrigues(scene.torso.T @ scene.rotation)[0].ravel()
-    turns = np.stack([scene.torso @ cv2.Rodrigues(bend * s)[0] for s in share])
-    moved = np.einsum("rij,rcj->rci", turns, scene.vertices - pivot)
-    return np.asarray(moved + scene.rotation @ pivot + scene.translation)
+    turns = np.stack([scene.torso @ cv2.Rodrigues(bend * s)[0] if s < 1 else scene.rotation for s in share])
+    moved = np.matmul(vertices - _PIVOT, turns.transpose(0, 2, 1))
+    return np.asarray(moved + scene.rotation @ _PIVOT + scene.translation)
 
 
-def _light(points: Array, scene: Scene, head: Head) -> tuple[Image, Array]:
-    """Light and sheen (R, C, 4) on the grid, and the share of the key light at each eye."""
-    facing = normals(points)
-    seen = shadow(points, scene.light)
-    received = diffuse(facing, scene.light, seen, head.ambient)
-    gloss = sheen(points, facing, scene.light, seen)
-    distance = np.linalg.norm(scene.vertices[..., None, :] - (head.eyes - np.array([0.0, 0.0, 13.0])), axis=-1)
+def _worn(who: Person, scene: Scene, seed: int, number: int) -> list[Shell]:
+    """What covers the head on this photo, from the inside out; made of the person's numbers alone."""
+    wear, rng = scene.wear, stream(seed, number, -1, use=1)
+    worn = [shells.headscarf(who.identity, who.head, rng)] if wear.headscarf else [who.hair]
+    if wear.hat:
+        worn = [shells.under_hat(who.hair, who.head), shells.hat(who.identity, who.head, rng)]
+    if wear.face_mask:
+        worn.insert(0, shells.face_mask(who.identity, who.head, rng))
+    return worn
+
+
+def _draw_skin(who: Person, scene: Scene, points: Array, light: Lighting, camera: Array, samples: int) -> Canvas:
+    width, height = scene.size_px[0] * samples, scene.size_px[1] * samples
+    surface = rasterize(*project_grid(points, camera), height, width)
+    grid = cv2.remap(light.received, surface.column, surface.row, cv2.INTER_LINEAR)
+    slant = cv2.remap(light.slant, surface.column, surface.row, cv2.INTER_LINEAR)
+    u, v = texture_map(surface.column, surface.row)
+    skin = cv2.remap(who.skin.color, u, v, cv2.INTER_LINEAR)
+    slope = cv2.remap(who.skin.relief, u, v, cv2.INTER_LINEAR)
+    relief = np.sum(slope * slant, axis=-1)[..., None]
+    shine = skin[..., 3:] * grid[..., 3:] * (1 + 2 * relief)
+    color = skin[..., :3] * np.maximum(grid[..., :3] + relief * light.key, 0.0) + np.maximum(shine, 0.0)
+    regions = cv2.remap(who.skin.regions, u, v, cv2.INTER_NEAREST)
+    regions[surface.nearness <= 0] = Region.BACKGROUND
+    return Canvas(np.asarray(color, dtype=np.float32), np.asarray(regions), surface.nearness)
+
+
+def _draw_ears(who: Person, scene: Scene, canvas: Canvas, camera: Array) -> None:
+    if scene.wear.headscarf:
+        return
+    tint = who.identity.skin * np.array([1.0, 0.86, 0.86]) * ears.shade(who.identity)[..., None]
+    for ear in who.ears:
+        points = ear @ scene.rotation.T + scene.translation
+        flat = np.full(points.shape[:2], 0.8)
+        draw_solid(canvas, points, camera, tint * diffuse(normals(points), scene.light, flat, flat), Region.SKIN)
+
+
+def _draw_eyes(who: Person, scene: Scene, canvas: Canvas, lit: Array, camera: Array) -> None:
+    distance = np.linalg.norm(scene.vertices[..., None, :] - (who.head.eyes - np.array([0.0, 0.0, 13.0])), axis=-1)
     weight = np.exp(-((distance / 8.0) ** 2))
-    lit = (seen[..., None] * weight).sum(axis=(0, 1)) / weight.sum(axis=(0, 1))
-    return np.dstack([received, gloss]).astype(np.float32), lit
+    share = (lit[..., None] * weight).sum(axis=(0, 1)) / weight.sum(axis=(0, 1))
+    height, width = canvas.regions.shape
+    for index in (0, 1):
+        top, bottom, left, right = _eye_box(scene, camera, index, width, height)
+        box = (slice(top, bottom), slice(left, right))
+        seen = _points(_depth(canvas.nearness[box]), camera, left, top)
+        draw_eye(canvas.color[box], canvas.regions[box], seen, scene, who.identity, float(share[index]), index)
 
 
-def _surface_color(who: Person, column: Image, row: Image, light_grid: Image) -> Image:
-    grid = cv2.remap(light_grid, column, row, cv2.INTER_LINEAR)
-    u, v = texture_map(column, row)
-    skin = cv2.remap(who.texture, u, v, cv2.INTER_LINEAR)
-    skin = np.multiply(skin, grid, out=skin)  # colour by light, gloss by sheen
-    return np.asarray(skin[..., :3] + skin[..., 3:], dtype=np.float32)
+def _depth(nearness: Array) -> Array:
+    with np.errstate(divide="ignore"):
+        return np.asarray(1.0 / nearness)
 
 
 def _eye_box(scene: Scene, camera: Array, index: int, width: int, height: int) -> tuple[int, int, int, int]:

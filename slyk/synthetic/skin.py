@@ -1,124 +1,196 @@
-"""The person's colours on the grid: skin, lips, brows, stubble, hair and clothes, painted once per person."""
+"""The person's skin on the grid: colour, relief and what each place is called, painted once per person."""
 
-import cv2
+from typing import NamedTuple
+
 import numpy as np
 
-from slyk.synthetic.head import COLUMNS, MOUTH_MM, ROWS, Head, brow_line, bump, smooth
-from slyk.synthetic.identity import Array, Identity, Image, Random
+from slyk.synthetic.face import MOUTH_MM, NOSE_TIP_MM, brow_line, bump, smooth
+from slyk.synthetic.fields import SIDE, Fields, mix, on_texture
+from slyk.synthetic.head import ROWS, Head
+from slyk.synthetic.identity import Identity, Image, Random
+from slyk.synthetic.regions import Mask, Region
 
-SIDE = 512
-"""Side of the texture; it spans the whole grid."""
+_PORES_MM = 0.055
+_GRAIN_MM = 0.11
+"""Depth of the skin's relief: cells of about 0.5 and 1.5 mm (our choice, after the statistics of portraits)."""
+_MOTTLE = 0.34
 
 
-def paint(person: Identity, head: Head, rng: Random) -> Image:
-    """Texture (SIDE, SIDE, 4) float32: linear RGB and gloss 0-1; sampled by grid position through `texture_map`."""
-    rest = _on_texture(head.rest)
-    x, y, z = np.moveaxis(rest, -1, 0)
+class Skin(NamedTuple):
+    """color (SIDE, SIDE, 4): linear RGB and gloss 0-1; relief (SIDE, SIDE, 2): slope outwards along the grid's columns
+    and rows; regions (SIDE, SIDE). Sampled by grid position through `fields.texture_map`."""
+
+    color: Image
+    relief: Image
+    regions: Mask
+
+
+def _f32(values: object) -> Image:
+    return np.asarray(values, dtype=np.float32)
+
+
+class _Place(NamedTuple):
+    """Where texels lie at rest: x, y, z and the height of their row at the front, mm; side = |x|; front: 1 on the face,
+    0 behind."""
+
+    x: Image
+    y: Image
+    z: Image
+    height: Image
+    side: Image
+    front: Image
+
+
+def paint(person: Identity, head: Head, rng: Random) -> Skin:
+    """The skin of a person, with lips, brows, stubble, neck and clothes."""
+    points = on_texture(head.rest)
+    x, y, z = np.moveaxis(points, -1, 0)
     row = np.broadcast_to(np.linspace(0, len(ROWS) - 1, SIDE)[:, None], x.shape)
-    height = np.interp(row, np.arange(len(ROWS)), ROWS)
-    front = smooth(45, 20, z)
-    noise = _Noise(rng)
-    color = _skin_color(person, x, y, front, noise)
-    gloss = 0.35 + 0.25 * bump(x, y, (0, 20), (14, 45)) * front + 0.15 * noise.soft(40)
-    color = _lips(color, person, x, height, front)
-    color = _face_hair(color, person, x, y, height, front, noise)
-    color = _marks(color, person, x, y, height, front, noise)
-    color, gloss = _head_hair(color, gloss, person, head, z, noise)
-    neckline = 26 * np.exp(-((x / 36) ** 2)) * smooth(60, 20, z)
-    cloth = smooth(150, 153, height + 0.18 * np.abs(x) - neckline)
-    color = _mix(color, person.cloth * (0.85 + 0.3 * noise.soft(90)[..., None]), cloth)
-    return np.asarray(np.dstack([color, gloss * (1 - cloth)]), dtype=np.float32)
+    height = np.interp(row, np.arange(len(ROWS)), ROWS).astype(np.float32)
+    at = _Place(x, y, z, height, np.abs(x), smooth(48, 20, z))
+    noise = Fields(rng, points)
+    lips, slit = _lip_alpha(person, at)
+    color = _lips(_skin_color(person, at, noise), person, at, lips, slit, noise)
+    brow = _brow_alpha(person, at, noise)
+    color = mix(color, person.hair * 0.55 + 0.04 * person.skin, brow)
+    color, stubble = _beard(color, person, at, noise)
+    color = _marks(color, person, at, noise)
+    gloss = 0.40 + 0.30 * bump(x, y, (0, 18), (14, 45)) * at.front + 0.25 * noise.grain(4.0) + 0.25 * lips
+    color, cloth = _clothes(color, person, at, noise)
+    relief = _heights(person, at, noise, lips, stubble) * (1 - cloth)
+    regions = _regions(at, person, lips, slit, brow, cloth)
+    picture = np.dstack([color, gloss * (1 - cloth) * (1 - 0.8 * brow)])
+    return Skin(picture.astype(np.float32), _slopes(relief, points), regions)
 
 
-def texture_map(column: Image, row: Image) -> tuple[Image, Image]:
-    """Texture coordinates of grid positions."""
-    return column * ((SIDE - 1) / (COLUMNS - 1)), row * ((SIDE - 1) / (len(ROWS) - 1))
+def _skin_color(p: Identity, at: _Place, noise: Fields) -> Image:
+    mottle = 0.40 * noise.grain(16.0) + 0.35 * noise.grain(5.0) + 0.25 * noise.grain(1.3) - 0.5
+    tone = _f32(p.skin) * (1 + mottle[..., None] * _f32(_MOTTLE * np.array([0.8, 1.05, 1.1])))
+    cheeks = bump(at.side, at.y, (40, 36), (18, 15)) + 0.8 * bump(at.x, at.y, (0, 42), (12, 10))
+    red = (0.25 + 0.6 * p.redness) * (cheeks + 0.4 * bump(at.x, at.y, (0, 104), (16, 9))) * at.front
+    red = red * (0.5 + noise.grain(7.0))
+    tone = tone * (1 - red[..., None] * _f32([0.02, 0.22, 0.20]))
+    pale = 0.12 * bump(at.x, at.y, (0, -48), (40, 18)) * at.front
+    tone = tone * (1 + pale[..., None])
+    bag = (0.08 + 0.24 * p.age) * bump(at.side, at.y - 0.05 * at.side, (p.pupil_distance_mm / 2, 13), (15, 4.5))
+    return np.asarray(tone * (1 - (bag * at.front)[..., None] * _f32([0.8, 1.0, 0.85])))
 
 
-class _Noise:
-    """Smooth random fields between 0 and 1, the size of the texture."""
+def _lip_alpha(p: Identity, at: _Place) -> tuple[Image, Image]:
+    """How much of a texel is lip, and inside of the mouth."""
+    s = at.side / p.mouth_half_width_mm
+    room = np.sqrt(np.maximum(1 - s * s, 0.0))
+    top = MOUTH_MM - p.lip_fullness * (6.6 * room**1.3 - 1.2 * np.exp(-((at.x / 3.6) ** 2)))
+    low = MOUTH_MM + p.lip_fullness * 8.4 * room
+    lips = smooth(-0.9, 0.9, at.height - top) * smooth(1.1, -1.1, at.height - low) * smooth(1.0, 0.92, s) * at.front
+    slit = np.exp(-(((at.height - MOUTH_MM) / 0.55) ** 2)) * smooth(1.04, 0.9, s) * at.front
+    return lips, slit
 
-    def __init__(self, rng: Random) -> None:
-        self.rng = rng
 
-    def soft(self, cells: int, down: int | None = None) -> Array:
-        small = self.rng.uniform(size=(down or cells, cells)).astype(np.float32)
-        return np.asarray(cv2.resize(small, (SIDE, SIDE), interpolation=cv2.INTER_LINEAR), dtype=np.float64)
+def _lips(color: Image, p: Identity, at: _Place, lips: Image, slit: Image, noise: Fields) -> Image:
+    tint = np.array([0.86, 0.52, 0.52]) * (1 - 0.35 * p.makeup * np.array([0.1, 1.0, 0.8]))
+    lines = 1 + 0.22 * (noise.soft(330, 40) - 0.5)
+    color = mix(color, _f32(p.skin * tint) * lines[..., None], 0.85 * lips)
+    inside = np.array([0.030, 0.009, 0.009])
+    teeth = np.array([0.46, 0.42, 0.36])
+    gap = 1 - 0.5 * np.exp(-(((np.abs(at.x) % 7.2) / 0.5) ** 2))
+    d = at.height - MOUTH_MM
+    upper = smooth(-0.46, -0.40, d) * smooth(-0.16, -0.22, d) * smooth(0.66, 0.5, at.side / p.mouth_half_width_mm)
+    dark = mix(np.broadcast_to(inside, color.shape), _f32(teeth) * gap[..., None], upper)
+    return mix(color, dark, np.clip(1.25 * slit, 0, 1) * smooth(1.0, 0.7, np.abs(d)))
 
 
-def _on_texture(grid: Array) -> Array:
-    u, v = np.meshgrid(np.linspace(0, grid.shape[1] - 1, SIDE), np.linspace(0, grid.shape[0] - 1, SIDE))
+def _brow_alpha(p: Identity, at: _Place, noise: Fields) -> Image:
+    t = np.clip((at.side - 11.0) / 41.0, 0.0, 1.0)
+    thick = p.brow_thickness_mm * (1 - 0.6 * t)
+    off = (at.y - brow_line(at.side, p)) / thick
+    strands = 0.35 + 1.1 * noise.grain(0.55)
+    ends = smooth(8, 15, at.side) * smooth(55, 44, at.side)
     return np.asarray(
-        cv2.remap(grid.astype(np.float32), u.astype(np.float32), v.astype(np.float32), cv2.INTER_LINEAR),
-        dtype=np.float64,
+        np.clip(np.exp(-(np.abs(off) ** 3.2)) * ends * strands * 1.25 * p.brow_density, 0, 0.92) * at.front
     )
 
 
-def _mix(color: Array, other: Array, alpha: Array) -> Array:
-    return np.asarray(color + (other - color) * alpha[..., None])
+def _beard(color: Image, p: Identity, at: _Place, noise: Fields) -> tuple[Image, Image]:
+    chin = smooth(36, 82, at.y + 0.28 * at.side) * smooth(128, 110, at.height) * smooth(86, 52, at.side)
+    lip = bump(at.x, at.height, (0, 58), (25, 5))
+    mouth = np.hypot(at.side / (p.mouth_half_width_mm * 1.05), (at.height - MOUTH_MM - 1.0) / 10.5)
+    keep = smooth(0.85, 1.2, mouth + 0.25 * (noise.grain(2.0) - 0.5))
+    grown = p.beard * np.clip(chin + lip, 0, 1) * keep * smooth(75, 45, at.z)
+    hairs = np.clip(grown * 1.5 - 0.75 * noise.grain(0.7) - 0.25 * noise.grain(9.0), 0, 1)
+    alpha = np.clip(0.25 * grown + 1.1 * hairs, 0, 0.9)
+    return mix(color, p.hair * 0.75 + 0.08 * p.skin, alpha), np.asarray(grown)
 
 
-def _skin_color(p: Identity, x: Array, y: Array, front: Array, noise: _Noise) -> Array:
-    side = np.abs(x)
-    mottle = 0.5 * noise.soft(24) + 0.3 * noise.soft(80) + 0.2 * noise.soft(256) - 0.5
-    tone = p.skin * (1 + 0.30 * mottle[..., None])
-    red = (0.25 + 0.5 * p.redness) * (bump(side, y, (40, 38), (18, 15)) + 0.8 * bump(x, y, (0, 44), (13, 10))) * front
-    red = red * (0.7 + 0.6 * noise.soft(30)) + 0.25 * smooth(78, 84, side) * smooth(60, 40, y)
-    tone = tone * (1 - red[..., None] * np.array([0.02, 0.22, 0.20]))
-    pale = 0.10 * bump(x, y, (0, -48), (40, 18)) * front
-    tone = tone * (1 + pale[..., None])
-    bag = (0.10 + 0.22 * p.age) * bump(side, y - 0.05 * side, (p.pupil_distance_mm / 2, 13), (15, 4.5)) * front
-    return np.asarray(tone * (1 - bag[..., None] * np.array([0.8, 1.0, 0.85])))
+def _marks(color: Image, p: Identity, at: _Place, noise: Fields) -> Image:
+    """Nostrils, freckles, moles."""
+    tip = NOSE_TIP_MM + p.nose_length_mm
+    nostril = bump(at.side, at.height, (6.4 * p.nose_width, tip + 9.2), (3.1, 1.9)) * at.front
+    color = color * (1 - 0.9 * np.clip(nostril * 1.25, 0, 1)[..., None])
+    spots = smooth(0.80, 0.95, noise.grain(2.2)) * p.freckles * bump(at.x, at.y, (0, 28), (45, 22)) * at.front
+    moles = smooth(0.965, 0.995, noise.grain(3.5)) * (0.1 + 0.5 * p.age) * smooth(60, 30, at.z)
+    color = color * (1 - spots[..., None] * _f32([0.25, 0.38, 0.45]))
+    return np.asarray(color * (1 - moles[..., None] * _f32([0.30, 0.42, 0.45])))
 
 
-def _lips(color: Array, p: Identity, x: Array, height: Array, front: Array) -> Array:
-    s = np.abs(x) / p.mouth_half_width_mm
-    room = np.sqrt(np.maximum(1 - s * s, 0.0))
-    top = MOUTH_MM - p.lip_fullness * (7.0 * room**1.3 - 1.0 * np.exp(-((x / 4.0) ** 2)))
-    low = MOUTH_MM + p.lip_fullness * 9.0 * room
-    alpha = smooth(-0.9, 0.7, height - top) * smooth(0.9, -0.9, height - low) * smooth(1.0, 0.93, s) * front
-    tint = np.array([0.86, 0.50, 0.52]) * (1 - 0.35 * p.makeup * np.array([0.1, 1.0, 0.8]))
-    color = _mix(color, p.skin * tint, 0.85 * alpha)
-    slit = np.exp(-(((height - MOUTH_MM) / 0.55) ** 2)) * smooth(1.04, 0.9, s) * front
-    inside = np.array([0.030, 0.009, 0.009])
-    teeth = np.array([0.42, 0.38, 0.32])
-    upper = smooth(-0.46, -0.40, height - MOUTH_MM) * smooth(-0.16, -0.22, height - MOUTH_MM) * smooth(0.62, 0.5, s)
-    dark = _mix(np.broadcast_to(inside, color.shape), teeth * np.ones_like(color), upper)
-    return _mix(color, dark, np.clip(1.25 * slit, 0, 1) * smooth(1.0, 0.7, np.abs(height - MOUTH_MM)))
+def _heights(p: Identity, at: _Place, noise: Fields, lips: Image, stubble: Image) -> Image:
+    """Relief (SIDE, SIDE) in mm over the smooth shape: pores, grain, lines of age, fibres of the lips, stubble."""
+    pores = _PORES_MM * (noise.grain(0.6) - 0.5) * 2 * (1 + 0.8 * bump(at.x, at.y, (0, 36), (22, 16)))
+    grain = _GRAIN_MM * (noise.grain(1.7) - 0.5) * 2 * (0.7 + 0.6 * p.age)
+    wander = 5.0 * (noise.grain(30.0) - 0.5)
+    forehead = smooth(-72, -62, at.y) * smooth(-34, -40, at.y) * np.exp(-((at.x / 38) ** 2))
+    lines = forehead * np.exp(-((((at.y + wander + 50) % 8.5 - 4.2) / 1.0) ** 2))
+    frown = np.exp(-(((at.side - 5.0 + 0.2 * wander) / 1.0) ** 2)) * bump(at.x, at.y, (0, -20), (14, 8))
+    fold = np.exp(-(((at.y - 1.15 * (at.side - 26) - 57 + 0.4 * wander) / 1.6) ** 2)) * bump(
+        at.side, at.y, (30, 56), (12, 16)
+    )
+    creases = bump(at.side, at.y, (34, 62), (12, 18)) * np.exp(
+        -((((at.side + 0.3 * at.y + wander) % 6.0 - 3) / 0.9) ** 2)
+    )
+    neck = smooth(112, 126, at.height) * np.exp(-((((at.height + wander) % 13.0 - 6.5) / 1.2) ** 2))
+    aged = 0.12 + 0.88 * p.age
+    age = aged * (0.40 * lines + 0.45 * frown + 0.75 * fold) + p.age**2 * (0.30 * creases + 0.35 * neck)
+    bristle = 0.16 * np.clip(stubble, 0, 1) * (noise.grain(0.7) - 0.5) * 2
+    fibre = 0.10 * lips * (noise.soft(300, 30) - 0.5) * 2
+    return np.asarray((pores + grain) * (1 - lips) + fibre + bristle - age * at.front)
 
 
-def _face_hair(color: Array, p: Identity, x: Array, y: Array, height: Array, front: Array, noise: _Noise) -> Array:
-    side = np.abs(x)
-    t = np.clip((side - 11.0) / 41.0, 0.0, 1.0)
-    thick = p.brow_thickness_mm * (1 - 0.55 * t)
-    off = (y - brow_line(side, p)) / thick
-    strands = 0.55 + 0.75 * noise.soft(220, 120)
-    ends = smooth(9, 13, side) * smooth(54, 46, side)
-    brow = np.exp(-(off**4)) * ends * strands * 1.35 * p.brow_density * front
-    color = _mix(color, p.hair * 0.6 + 0.05 * p.skin, np.clip(brow, 0, 0.95))
-    chin = smooth(40, 85, y + 0.25 * side) * smooth(126, 108, height) * smooth(83, 50, side)
-    lip = bump(x, height, (0, 57), (28, 5))
-    keep = 1 - smooth(1.1, 0.9, np.abs(x) / p.mouth_half_width_mm) * smooth(60, 63, height) * smooth(84, 81, height)
-    stubble = p.beard * np.clip(chin + lip, 0, 1) * keep * (0.35 + 0.65 * noise.soft(256))
-    return _mix(color, p.hair * 0.7 + 0.15 * p.skin, np.clip(0.75 * stubble, 0, 0.85) * front)
+def _slopes(height: Image, points: Image) -> Image:
+    """Slope (SIDE, SIDE, 2) of a relief along columns and rows."""
+    step_v, step_u = (np.linalg.norm(np.gradient(points, axis=i), axis=-1) for i in (0, 1))
+    rise_v, rise_u = np.gradient(height)
+    slopes = [rise_u / np.maximum(step_u, 0.1), rise_v / np.maximum(step_v, 0.1)]
+    return np.asarray(np.clip(np.dstack(slopes), -0.8, 0.8), dtype=np.float32)
 
 
-def _marks(color: Array, p: Identity, x: Array, y: Array, height: Array, front: Array, noise: _Noise) -> Array:
-    """Nostrils, freckles, lines of age."""
-    side, tip = np.abs(x), 42 + p.nose_length_mm
-    nostril = bump(side, height, (6.2 * p.nose_width, tip + 8.2), (3.0, 1.7)) * front
-    color = color * (1 - 0.85 * np.clip(nostril * 1.2, 0, 1)[..., None])
-    spots = smooth(0.80, 0.95, noise.soft(200)) * p.freckles * bump(x, y, (0, 28), (45, 22)) * front
-    color = color * (1 - spots[..., None] * np.array([0.25, 0.38, 0.45]))
-    fold = bump(side, y - 1.15 * (side - 26), (28, 58), (13, 2.0))
-    forehead = smooth(-70, -60, y) * smooth(-36, -42, y) * np.exp(-((x / 34) ** 2))
-    lines = forehead * np.exp(-((((y + 48) % 9.0 - 4.5) / 0.9) ** 2))
-    return np.asarray(color * (1 - 0.30 * p.age * ((fold + 0.6 * lines) * front)[..., None]))
+def _clothes(color: Image, p: Identity, at: _Place, noise: Fields) -> tuple[Image, Image]:
+    """A round neck, or a shirt's collar below a jacket."""
+    neckline = 26 * np.exp(-((at.x / 36) ** 2)) * smooth(60, 20, at.z)
+    level = at.height + 0.18 * at.side - neckline
+    cloth = smooth(149, 153, level)
+    weave = 0.80 + 0.2 * noise.grain(14.0) + 0.2 * noise.grain(2.0)
+    outer = _f32(p.cloth) * weave[..., None]
+    if p.collar:
+        opening = smooth(2.0, -2.0, at.side - 4.0 - 0.32 * (at.height - 150)) * smooth(70, 50, at.z)
+        shirt = _f32(p.shirt) * (0.9 + 0.2 * noise.grain(8.0))[..., None]
+        fold = np.exp(-(((level - 163 - 0.35 * at.side) / 2.5) ** 2))
+        collar = smooth(150, 152, level) * smooth(164 + 4, 164, level - 0.35 * at.side)
+        inner = mix(outer, shirt * (1 - 0.35 * fold[..., None]), np.maximum(opening, collar))
+        edge = np.exp(-(((at.side - 4.0 - 0.32 * (at.height - 150)) / 2.0) ** 2)) * smooth(160, 170, at.height)
+        outer = inner * (1 - 0.5 * edge[..., None])
+    return mix(color, outer, cloth), cloth
 
 
-def _head_hair(color: Array, gloss: Array, p: Identity, head: Head, z: Array, noise: _Noise) -> tuple[Array, Array]:
-    cover = _on_texture(np.dstack([head.hair] * 3))[..., 0]
-    strands = 0.6 * noise.soft(256, 10) + 0.4 * noise.soft(128, 6)
-    alpha = smooth(0.22, 0.80, cover + 0.55 * (strands - 0.5))
-    shade = p.hair * (0.45 + 1.0 * strands[..., None]) * (0.6 + 0.4 * smooth(0.4, 1.0, cover))[..., None]
-    return _mix(color, shade, alpha), gloss * (1 - alpha) + 0.5 * strands * alpha
+def _regions(at: _Place, p: Identity, lips: Image, slit: Image, brow: Image, cloth: Image) -> Mask:
+    """What each texel is called; later ones win."""
+    regions = np.full(at.x.shape, Region.SKIN, dtype=np.uint8)
+    tip = NOSE_TIP_MM + p.nose_length_mm
+    wide = np.interp(at.y, [-8, 6, tip - 8, tip + 9], [6.0, 7.0, 12.0, 17.0]) * p.nose_width
+    regions[(at.height > -8) & (at.height < tip + 10) & (at.side < wide) & (at.front > 0.5)] = Region.NOSE
+    neck = (at.height > 116) | ((at.z > 75) & (at.y > 75))
+    regions[neck] = Region.NECK
+    regions[brow > 0.3] = Region.BROWS
+    regions[lips > 0.5] = Region.LIPS
+    regions[(slit > 0.55) & (np.abs(at.height - MOUTH_MM) < 0.5)] = Region.MOUTH
+    regions[cloth > 0.5] = Region.CLOTHING
+    return regions

@@ -1,0 +1,58 @@
+"""Smooth random fields and the way from the head's grid to textures."""
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from slyk.synthetic.head import COLUMNS, ROWS
+from slyk.synthetic.identity import Array, Image, Random
+
+SIDE = 512
+"""Side of a texture; it spans the whole grid."""
+
+
+class Fields:
+    """Random fields (SIDE, SIDE) between 0 and 1. points (SIDE, SIDE, 3): where texels lie, mm."""
+
+    def __init__(self, rng: Random, points: Image) -> None:
+        self.rng = rng
+        across, down = (
+            np.linalg.norm(np.diff(points, axis=i, append=np.take(points, [-1], i)), axis=-1) for i in (1, 0)
+        )
+        self.across_mm = np.cumsum(across, axis=1) - np.cumsum(across, axis=1)[:, SIDE // 2, None]
+        self.down_mm = np.cumsum(down, axis=0)
+
+    def grain(self, cell_mm: float) -> Image:
+        """Cells of one size on the skin wherever it is; the pattern repeats after 256 cells."""
+        tile = self.rng.uniform(size=(256, 256)).astype(np.float32)
+        u, v = self.across_mm * np.float32(1 / cell_mm), self.down_mm * np.float32(1 / cell_mm)
+        return np.asarray(cv2.remap(tile, u, v, cv2.INTER_LINEAR, borderMode=cv2.BORDER_WRAP))
+
+    def soft(self, cells: int, down: int | None = None) -> Image:
+        """`cells` across the texture and `down` along its height, blended."""
+        small = self.rng.uniform(size=(down or cells, cells)).astype(np.float32)
+        return np.asarray(cv2.resize(small, (SIDE, SIDE), interpolation=cv2.INTER_CUBIC))
+
+    def strands(self, cells: int, down: int, wander: float) -> Image:
+        """Lines that run down the texture and wander to the sides by about `wander` of its width."""
+        lines = self.soft(cells, down)
+        bend = (self.soft(14, 9) + 0.5 * self.soft(40, 20) - 0.75) * np.float32(wander * SIDE)
+        u, v = np.meshgrid(np.arange(SIDE, dtype=np.float32), np.arange(SIDE, dtype=np.float32))
+        return np.asarray(cv2.remap(lines, u + bend, v, cv2.INTER_LINEAR, borderMode=cv2.BORDER_WRAP))
+
+
+def on_texture(grid: Array) -> Image:
+    """A grid (R, C) or (R, C, 3) at the texture's points."""
+    u, v = np.meshgrid(np.linspace(0, grid.shape[1] - 1, SIDE), np.linspace(0, grid.shape[0] - 1, SIDE))
+    maps = u.astype(np.float32), v.astype(np.float32)
+    return np.asarray(cv2.remap(grid.astype(np.float32), *maps, cv2.INTER_LINEAR))
+
+
+def texture_map(column: Image, row: Image, side: int = SIDE) -> tuple[Image, Image]:
+    """Where grid positions lie on a texture of some side."""
+    return column * np.float32((side - 1) / (COLUMNS - 1)), row * np.float32((side - 1) / (len(ROWS) - 1))
+
+
+def mix(color: Image, other: NDArray[np.floating], alpha: Image) -> Image:
+    """`other` over `color` (..., 3) with alpha (...)."""
+    return np.asarray(color + (np.asarray(other, dtype=np.float32) - color) * alpha[..., None])
