@@ -1,0 +1,1 @@
+"""What the project promises, measured: a command a module, listed in README.md."""
