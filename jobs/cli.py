@@ -33,6 +33,18 @@ def data_scan(
     scan_datasets(names or [])
 
 
+@data.command("export")
+def data_export(
+    name: Annotated[str, typer.Argument(help="A rendered set: a name of params.yaml, or a folder of data/raw.")],
+    layout: Annotated[str, typer.Option(help="mpiifacegaze, gaze360, xgaze, xgaze_224, teyed or raf_db.")],
+    out: Annotated[Path | None, typer.Option(help="New folder; data/raw/LAYOUT where none is named.")] = None,
+) -> None:
+    """Write a rendered set in the layout of the real data set that it resembles."""
+    from jobs.export import export_command
+
+    export_command(name, layout, out)
+
+
 @app.command()
 def results(
     show_next: Annotated[bool, typer.Option("--next", help="Also say what can be done now.")] = False,
