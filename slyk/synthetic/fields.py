@@ -53,6 +53,16 @@ def texture_map(column: Image, row: Image, side: int = SIDE) -> tuple[Image, Ima
     return column * np.float32((side - 1) / (COLUMNS - 1)), row * np.float32((side - 1) / (len(ROWS) - 1))
 
 
+def sample(picture: Image, column: Image, row: Image) -> Image:
+    """A picture (H, W, K) between its points, at N places: (N, K)."""
+    if not len(column):
+        return np.zeros((0, picture.shape[-1]), np.float32)
+    count, across = len(column), 1024  # OpenCV takes maps of up to 32,767 a side
+    maps = [np.resize(values, (-(-count // across), across)) for values in (column, row)]
+    found = cv2.remap(picture, maps[0], maps[1], cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
+    return np.asarray(found.reshape(-1, picture.shape[-1])[:count])
+
+
 def mix(color: Image, other: NDArray[np.floating], alpha: Image) -> Image:
     """`other` over `color` (..., 3) with alpha (...)."""
     return np.asarray(color + (np.asarray(other, dtype=np.float32) - color) * alpha[..., None])

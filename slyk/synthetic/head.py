@@ -14,7 +14,7 @@ from scipy.interpolate import PchipInterpolator
 
 from slyk.synthetic.expression import Expression
 from slyk.synthetic.eye import lid_depth
-from slyk.synthetic.face import MOUTH_MM, NOSE_TIP_MM, brow_line, bump, features, moves, smooth
+from slyk.synthetic.face import MOUTH_MM, NOSE_TIP_MM, Values, brow_line, bump, features, moves, smooth
 from slyk.synthetic.identity import Array, Identity
 
 COLUMNS = 145
@@ -85,14 +85,19 @@ def _share(x: Array, one_sided: float) -> Array:
     return np.asarray(right + (left - right) * smooth(-9.0, 9.0, x))
 
 
-def normals(points: Array) -> Array:
+def normals(points: Values) -> Values:
     """Outward unit normals (R, C, 3) of a grid whose first and last column are the same places."""
     across = np.empty_like(points)
     across[:, 1:-1] = points[:, 2:] - points[:, :-2]
     across[:, 0] = across[:, -1] = points[:, 1] - points[:, -2]
-    down = np.gradient(points, axis=0)
-    n = np.cross(down, across)
-    return np.asarray(n / np.maximum(np.linalg.norm(n, axis=-1, keepdims=True), 1e-9))
+    down = np.empty_like(points)
+    down[1:-1] = points[2:] - points[:-2]
+    down[0], down[-1] = points[1] - points[0], points[-1] - points[-2]
+    n: Values = np.stack(
+        [down[..., i] * across[..., j] - down[..., j] * across[..., i] for i, j in ((1, 2), (2, 0), (0, 1))], -1
+    )
+    n /= np.maximum(np.sqrt((n * n).sum(axis=-1, keepdims=True)), 1e-9)
+    return n
 
 
 def drape(points: Array, eyes: Array) -> Array:

@@ -1,18 +1,21 @@
 """Grids laid over the picture: ears, hair and what is worn, each sample taking what is nearest."""
 
+from collections.abc import Iterator
 from typing import NamedTuple
 
-import cv2
 import numpy as np
 
-from slyk.synthetic.fields import texture_map
+from slyk.synthetic.face import smooth
+from slyk.synthetic.fields import sample, texture_map
 from slyk.synthetic.head import normals
 from slyk.synthetic.identity import Array, Image
 from slyk.synthetic.raster import Surface, rasterize
 from slyk.synthetic.regions import Mask, Region
 from slyk.synthetic.scene import Light
 from slyk.synthetic.shade import diffuse, sheen
-from slyk.synthetic.shells import Shell
+from slyk.synthetic.shells import Layer, Shell
+
+Box = tuple[slice, slice]
 
 NEAR_MM = 5.0
 """What is nearer to the camera is not drawn."""
@@ -36,15 +39,11 @@ def project_grid(points: Array, camera: Array) -> tuple[Array, Array, Array]:
 
 def draw_solid(canvas: Canvas, points: Array, camera: Array, color: Array, region: Region) -> None:
     """Lays a grid (R, C, 3), camera frame, with colours (R, C, 3) at its vertices over what is further away."""
-    found = _window(canvas, points, camera)
-    if found is None:
-        return
-    box, surface = found
-    nearer = surface.nearness > canvas.nearness[box]
-    shown = cv2.remap(color.astype(np.float32), surface.column, surface.row, cv2.INTER_LINEAR)
-    canvas.color[box][nearer] = shown[nearer]
-    canvas.regions[box][nearer] = region
-    np.maximum(canvas.nearness[box], surface.nearness, out=canvas.nearness[box])
+    for box, surface in _window(canvas, points, camera):
+        nearer = surface.nearness > canvas.nearness[box]
+        canvas.color[box][nearer] = sample(color.astype(np.float32), surface.column[nearer], surface.row[nearer])
+        canvas.regions[box][nearer] = region
+        np.maximum(canvas.nearness[box], surface.nearness, out=canvas.nearness[box])
 
 
 def draw_shell(
@@ -52,42 +51,47 @@ def draw_shell(
 ) -> None:
     """Lays a shell over the picture. outer, skin (R, C, 3): its outer surface and the skin below, camera frame; lit
     (R, C): share of the key light that the skin gets."""
-    facing = normals(np.where(np.isfinite(outer), outer, skin))
-    received = diffuse(facing, light, lit, np.full(lit.shape, 0.9))
-    shine = shell.gloss * sheen(skin, facing, light, lit)
-    grid = np.dstack([received, shine]).astype(np.float32)
+    facing = normals(np.where(np.isfinite(outer), outer, skin).astype(np.float32))
+    received = diffuse(facing, light, lit, np.float32(0.9))
+    grid = np.dstack([received, shell.gloss * sheen(skin, facing, light, lit)]).astype(np.float32)
     inner = [shell.layers[0]._replace(share=1.0, shade=0.35)] if shell.hollow else []
     for layer in [*inner, *shell.layers]:
-        found = _window(canvas, skin + layer.share * (outer - skin), camera, inside=layer in inner)
-        if found is None:
-            continue
-        box, surface = found
-        texel = cv2.remap(shell.texture, *texture_map(surface.column, surface.row), cv2.INTER_LINEAR)
-        value = cv2.remap(grid, surface.column, surface.row, cv2.INTER_LINEAR)
-        density = texel[..., 3]
-        t = np.clip((density - np.float32(layer.low)) / np.float32(layer.high - layer.low), 0, 1)
-        alpha = t * t * (3 - 2 * t) * (surface.nearness > canvas.nearness[box])
-        shown = np.float32(layer.shade) * texel[..., :3] * value[..., :3] + (density * value[..., 3])[..., None]
-        color = canvas.color[box]
-        color += alpha[..., None] * (shown - color)
-        solid = alpha > 0.5
-        canvas.regions[box][solid] = shell.region
-        canvas.nearness[box][solid] = surface.nearness[solid]
+        for box, surface in _window(canvas, skin + layer.share * (outer - skin), camera, inside=layer in inner):
+            _lay(canvas, shell, layer, grid, box, surface)
 
 
-def _window(
-    canvas: Canvas, points: Array, camera: Array, *, inside: bool = False
-) -> tuple[tuple[slice, slice], Surface] | None:
-    """The part of the picture that a grid may cover, and the grid's surface there: its outer side or its inner."""
+def _lay(canvas: Canvas, shell: Shell, layer: Layer, grid: Image, box: Box, surface: Surface) -> None:
+    rows, columns = np.nonzero(surface.nearness > canvas.nearness[box])
+    if not len(rows):
+        return
+    column, row = surface.column[rows, columns], surface.row[rows, columns]
+    texel = sample(shell.texture, *texture_map(column, row))
+    there = texel[:, 3] > layer.low
+    rows, columns, column, row, texel = (values[there] for values in (rows, columns, column, row, texel))
+    value = sample(grid, column, row)
+    density = texel[:, 3:]
+    alpha = smooth(layer.low, layer.high, density)
+    shown = np.float32(layer.shade) * texel[:, :3] * value[:, :3] + density * value[:, 3:]
+    color = canvas.color[box]
+    below = color[rows, columns]
+    color[rows, columns] = below + alpha * (shown - below)
+    solid = alpha[:, 0] > 0.5
+    rows, columns = rows[solid], columns[solid]
+    canvas.regions[box][rows, columns] = shell.region
+    canvas.nearness[box][rows, columns] = surface.nearness[rows, columns]
+
+
+def _window(canvas: Canvas, points: Array, camera: Array, *, inside: bool = False) -> Iterator[tuple[Box, Surface]]:
+    """The part of the picture that a grid may cover, if any, and the grid's surface there: its outer or inner side."""
     x, y, nearness = project_grid(points[:, ::-1] if inside else points, camera)
     if not np.any(np.isfinite(x)):
-        return None
+        return
     height, width = canvas.regions.shape
     left, right = (int(np.clip(v, 0, width)) for v in (np.floor(np.nanmin(x)), np.ceil(np.nanmax(x)) + 1))
     top, bottom = (int(np.clip(v, 0, height)) for v in (np.floor(np.nanmin(y)), np.ceil(np.nanmax(y)) + 1))
     if right <= left or bottom <= top:
-        return None
+        return
     surface = rasterize(x - left, y - top, nearness, bottom - top, right - left)
     if inside:
         surface = surface._replace(column=np.float32(points.shape[1] - 1) - surface.column)
-    return (slice(top, bottom), slice(left, right)), surface
+    yield (slice(top, bottom), slice(left, right)), surface

@@ -14,10 +14,10 @@ from slyk.synthetic.annotate import annotate
 from slyk.synthetic.backdrop import draw_backdrop
 from slyk.synthetic.develop import develop
 from slyk.synthetic.domains import DOMAINS
-from slyk.synthetic.fields import texture_map
+from slyk.synthetic.fields import sample, texture_map
 from slyk.synthetic.glasses import draw_glasses
 from slyk.synthetic.head import ROWS, Head, build, normals
-from slyk.synthetic.identity import Identity, Image, draw_identity, stream
+from slyk.synthetic.identity import Identity, draw_identity, stream
 from slyk.synthetic.layers import Canvas, draw_shell, draw_solid, project_grid
 from slyk.synthetic.opening import draw_eye
 from slyk.synthetic.raster import rasterize
@@ -101,8 +101,6 @@ def take_photo(who: Person, scene: Scene, *, seed: int, number: int, photo: int,
     _draw_eyes(who, scene, canvas, lit, camera)
     for shell, surface in zip(worn, outer, strict=True):
         draw_shell(canvas, shell, surface, skin, camera, scene.light, lit)
-    backdrop = draw_backdrop(scene, *canvas.regions.shape[::-1])
-    np.copyto(canvas.color, backdrop, where=(canvas.regions == Region.BACKGROUND)[..., None])
     depth = _depth(canvas.nearness)
     if scene.wear.glasses:
         draw_glasses(canvas.color, canvas.regions, depth, scene, who.identity, camera)
@@ -140,17 +138,17 @@ def _worn(who: Person, scene: Scene, seed: int, number: int) -> list[Shell]:
 def _draw_skin(who: Person, scene: Scene, points: Array, light: Lighting, camera: Array, samples: int) -> Canvas:
     width, height = scene.size_px[0] * samples, scene.size_px[1] * samples
     surface = rasterize(*project_grid(points, camera), height, width)
-    grid = cv2.remap(light.received, surface.column, surface.row, cv2.INTER_LINEAR)
-    slant = cv2.remap(light.slant, surface.column, surface.row, cv2.INTER_LINEAR)
-    u, v = texture_map(surface.column, surface.row)
-    skin = cv2.remap(who.skin.color, u, v, cv2.INTER_LINEAR)
-    slope = cv2.remap(who.skin.relief, u, v, cv2.INTER_LINEAR)
-    relief = np.sum(slope * slant, axis=-1)[..., None]
-    shine = skin[..., 3:] * grid[..., 3:] * (1 + 2 * relief)
-    color = skin[..., :3] * np.maximum(grid[..., :3] + relief * light.key, 0.0) + np.maximum(shine, 0.0)
-    regions = cv2.remap(who.skin.regions, u, v, cv2.INTER_NEAREST)
-    regions[surface.nearness <= 0] = Region.BACKGROUND
-    return Canvas(np.asarray(color, dtype=np.float32), np.asarray(regions), surface.nearness)
+    canvas = Canvas(draw_backdrop(scene, width, height), np.zeros((height, width), np.uint8), surface.nearness)
+    pixels = np.nonzero(surface.nearness > 0)
+    column, row = surface.column[pixels], surface.row[pixels]
+    u, v = texture_map(column, row)
+    texel, slope = sample(who.skin.color, u, v), sample(who.skin.relief, u, v)
+    received, slant = sample(light.received, column, row), sample(light.slant, column, row)
+    relief = (slope[:, 0] * slant[:, 0] + slope[:, 1] * slant[:, 1])[:, None]
+    shine = texel[:, 3:] * received[:, 3:] * np.maximum(1 + 2 * relief, 0)
+    canvas.color[pixels] = texel[:, :3] * np.maximum(received[:, :3] + relief * light.key, 0) + shine
+    canvas.regions[pixels] = who.skin.regions[np.rint(v).astype(int), np.rint(u).astype(int)]
+    return canvas
 
 
 def _draw_ears(who: Person, scene: Scene, canvas: Canvas, camera: Array) -> None:
@@ -164,9 +162,10 @@ def _draw_ears(who: Person, scene: Scene, canvas: Canvas, camera: Array) -> None
 
 
 def _draw_eyes(who: Person, scene: Scene, canvas: Canvas, lit: Array, camera: Array) -> None:
-    distance = np.linalg.norm(scene.vertices[..., None, :] - (who.head.eyes - np.array([0.0, 0.0, 13.0])), axis=-1)
+    rows = slice(*np.searchsorted(ROWS, [-24.0, 24.0]))
+    distance = np.linalg.norm(scene.vertices[rows, :, None] - (who.head.eyes - np.array([0.0, 0.0, 13.0])), axis=-1)
     weight = np.exp(-((distance / 8.0) ** 2))
-    share = (lit[..., None] * weight).sum(axis=(0, 1)) / weight.sum(axis=(0, 1))
+    share = (lit[rows, :, None] * weight).sum(axis=(0, 1)) / weight.sum(axis=(0, 1))
     height, width = canvas.regions.shape
     for index in (0, 1):
         top, bottom, left, right = _eye_box(scene, camera, index, width, height)

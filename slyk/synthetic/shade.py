@@ -5,34 +5,58 @@ from typing import NamedTuple
 
 import cv2
 import numpy as np
+from numpy.typing import NDArray
 
 from slyk.synthetic.head import normals
 from slyk.synthetic.identity import Array, Image
 from slyk.synthetic.raster import rasterize
 from slyk.synthetic.scene import Light
 
-_WRAP = np.array([0.34, 0.20, 0.15])
+_WRAP = np.array([0.34, 0.20, 0.15], dtype=np.float32)
 """Light creeps around: the red furthest, as through skin."""
 _SHADOW_PX = 176
 _SHADOW_MM = 360.0
 
 
-def diffuse(facing_to: Array, light: Light, shadow: Array, ambient: Array) -> Array:
-    """Linear RGB (..., 3) arriving at surfaces of unit normals facing_to (..., 3); shadow, ambient (...): share of light seen."""
-    facing = (facing_to @ light.direction)[..., None]
-    key = np.maximum((facing + _WRAP) / (1 + _WRAP), 0.0) * shadow[..., None] * light.key
-    sides = np.maximum(np.concatenate([facing_to, -facing_to], axis=-1), 0.0) ** 2
-    order = light.ambient[[0, 2, 4, 1, 3, 5]]
-    return np.asarray(light.level * (key + (sides @ order) * ambient[..., None]))
+def diffuse(
+    facing: NDArray[np.floating], light: Light, lit: NDArray[np.floating], ambient: NDArray[np.floating] | float
+) -> Image:
+    """Linear RGB (..., 3) that arrives at surfaces of unit normals (..., 3), camera frame; lit, ambient (...): share of
+    the key light and of the surroundings that they see."""
+    x, y, z = np.moveaxis(facing.astype(np.float32), -1, 0)
+    cos = _along(facing, light.direction)
+    sides = [np.square(np.maximum(part, 0)) for part in (x, -x, y, -y, z, -z)]
+    share, open_ = np.asarray(lit, dtype=np.float32), np.asarray(ambient, dtype=np.float32)
+    color = np.empty((*cos.shape, 3), np.float32)
+    for i, wrap in enumerate(_WRAP):
+        key = np.maximum((cos + wrap) * np.float32(light.level * light.key[i] / (1 + wrap)), 0) * share
+        around = sum(np.float32(light.level * light.ambient[k, i]) * side for k, side in enumerate(sides))
+        color[..., i] = key + around * open_
+    return color
 
 
-def sheen(points: Array, facing_to: Array, light: Light, shadow: Array) -> Array:
+def sheen(points: NDArray[np.floating], facing: NDArray[np.floating], light: Light, lit: NDArray[np.floating]) -> Image:
     """Highlights (...) of a broad and a narrow lobe for gloss 1."""
-    view = -points / np.linalg.norm(points, axis=-1, keepdims=True)
-    half = view + light.direction
-    half /= np.linalg.norm(half, axis=-1, keepdims=True)
-    cos = np.maximum(np.sum(facing_to * half, axis=-1), 0.0)
-    return np.asarray(light.level * shadow * light.key.mean() * (0.10 * cos**12 + 0.16 * cos**48))
+    half = -points.astype(np.float32)
+    half *= 1 / np.maximum(_length(half), np.float32(1e-6))
+    half += light.direction.astype(np.float32)
+    x, y, z = np.moveaxis(facing.astype(np.float32), -1, 0)
+    cos = np.maximum(x * half[..., 0] + y * half[..., 1] + z * half[..., 2], 0) / _length(half)[..., 0]
+    twelfth = np.square(np.square(cos) * cos)
+    twelfth *= twelfth
+    lobes = np.float32(0.10) * twelfth + np.float32(0.16) * np.square(np.square(twelfth))
+    return np.asarray(np.float32(light.level * light.key.mean()) * np.asarray(lit, dtype=np.float32) * lobes)
+
+
+def _along(vectors: NDArray[np.floating], direction: Array) -> Image:
+    """Dot products (...) of vectors (..., 3) with a direction (3,), without BLAS: the same bits on each processor."""
+    x, y, z = np.moveaxis(vectors.astype(np.float32), -1, 0)
+    a, b, c = (np.float32(v) for v in direction)
+    return np.asarray(x * a + y * b + z * c)
+
+
+def _length(vectors: Image) -> Image:
+    return np.asarray(np.sqrt(np.square(vectors).sum(axis=-1, keepdims=True)))
 
 
 class Lighting(NamedTuple):
@@ -46,18 +70,20 @@ class Lighting(NamedTuple):
 
 def light_up(points: Array, light: Light, lit: Array, ambient: Array) -> Lighting:
     """The light on a grid (R, C, 3), camera frame; lit, ambient (R, C): share of key light and of sky that it gets."""
-    facing = normals(points)
-    received = np.dstack([diffuse(facing, light, lit, ambient), sheen(points, facing, light, lit)])
-    slant = [-(along @ light.direction) * lit * light.level for along in _tangents(points)]
+    fine = np.asarray(points, dtype=np.float32)
+    facing = normals(fine)
+    received = np.dstack([diffuse(facing, light, lit, ambient), sheen(fine, facing, light, lit)])
+    slant = [-_along(along, light.direction) * lit * light.level for along in _tangents(fine)]
     key = np.asarray(light.key / (1 + _WRAP), dtype=np.float32)
     return Lighting(received.astype(np.float32), np.dstack(slant).astype(np.float32), key)
 
 
-def _tangents(points: Array) -> tuple[Array, Array]:
+def _tangents(points: Image) -> tuple[Image, Image]:
     """Unit vectors (R, C, 3) along columns and rows."""
-    steps = (np.gradient(points, axis=axis) for axis in (1, 0))
-    across, down = (step / np.maximum(np.linalg.norm(step, axis=-1, keepdims=True), 1e-9) for step in steps)
-    return across, down
+    across, down = np.empty_like(points), np.empty_like(points)
+    across[:, :-1], across[:, -1] = points[:, 1:] - points[:, :-1], points[:, -1] - points[:, -2]
+    down[:-1], down[-1] = points[1:] - points[:-1], points[-1] - points[-2]
+    return across / np.maximum(_length(across), 1e-6), down / np.maximum(_length(down), 1e-6)
 
 
 def shadow(grids: Sequence[Array], light: Light) -> Array:
