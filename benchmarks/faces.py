@@ -47,12 +47,17 @@ AREAS: dict[str, tuple[Area, ...]] = {
 """Skin leaves out eyes, brows and mouth; our choice of rectangles, the same for each face."""
 
 
+def find_eyes_px(photo: Photo) -> Array | None:
+    """Eyes (2, 2) of the largest face of a BGR photo, the one on the left first; None unless both are seen."""
+    faces = [face for face in find_faces(photo) if face.eyes == "found"]
+    return max(faces, key=lambda face: face.box_px[2]).eyes_px if faces else None
+
+
 def aligned_face(photo: Photo) -> tuple[Crop, float] | None:
     """The grey crop of the largest face of a BGR photo and the pixels between its eyes; None without both eyes."""
-    faces = [face for face in find_faces(photo) if face.eyes == "found"]
-    if not faces:
+    eyes_px = find_eyes_px(photo)
+    if eyes_px is None:
         return None
-    eyes_px = max(faces, key=lambda face: face.box_px[2]).eyes_px
     gray = np.asarray(cv2.cvtColor(photo, cv2.COLOR_BGR2GRAY), dtype=np.float32)
     return align(gray, eyes_px), float(np.linalg.norm(eyes_px[1] - eyes_px[0]))
 

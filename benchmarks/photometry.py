@@ -49,13 +49,17 @@ def main() -> None:
 def rendered_crops(num_people: int, eye_distance_px: list[float]) -> Iterator[Crop]:
     """Aligned crops of renders; the people share the portraits' quantiles of pixels between the eyes."""
     for number in range(num_people):
-        wanted_px = eye_distance_px[number % len(eye_distance_px)]
-        photo_px = round(wanted_px / EYE_DISTANCE_MM * PHOTO_MM)
+        photo_px = photo_px_for(eye_distance_px[number % len(eye_distance_px)])
         people = range(number, number + 1)
         for shot in render_frontal(people, PHOTOS_PER_PERSON, seed=SEED, photo_px=photo_px, samples=SAMPLES):
             face = aligned_face(as_jpeg(shot.picture.photo, shot.scene.sensor.jpeg_quality))
             if face is not None:
                 yield face[0]
+
+
+def photo_px_for(eye_distance_px: float) -> int:
+    """The size of a photo of domain `wide` that shows an average face with so many pixels between the eyes."""
+    return round(eye_distance_px / EYE_DISTANCE_MM * PHOTO_MM)
 
 
 def print_table(real: dict[str, Any], rendered: dict[str, Any]) -> None:
