@@ -1,7 +1,7 @@
 """Domain `webcam`, after MPIIFaceGaze: a person before a laptop or a monitor over several days, looking at points
 spread evenly over the screen. Camera, screen and their places are the person's; seat, light and room are the day's.
 
-Ranges (our choice): face 350-650 mm from a laptop, 500-750 mm from a monitor; focal length 0.75-1.0 of the width (0.77
+Ranges (our choice): face 350-650 mm from a laptop, 550-750 mm from a monitor; focal length 0.75-1.0 of the width (0.77
 to 0.83 in MPIIFaceGaze's calibrations); 4-20 photos a day; the head turns 15-60 % of the way that the gaze does.
 """
 
@@ -21,7 +21,7 @@ from slyk.synthetic.scene import Backdrop, Light, Screen, Setup, Wear, World, fa
 
 PHOTO_PX = 640
 LAPTOP_MM = (350.0, 650.0)
-MONITOR_MM = (500.0, 750.0)
+MONITOR_MM = (550.0, 750.0)
 _INCH_MM = 25.4
 _Model = tuple[float, int, int]
 _LAPTOPS: tuple[_Model, ...] = (
@@ -88,7 +88,7 @@ def _desk(rng: Random, photo_px: int) -> Desk:
     if laptop:
         gap, aside, before, turn = rng.uniform(6, 11), rng.normal(0, 1.0), 0.0, rng.normal(0, 0.5, 3)
         tilt = rng.uniform(6, 22)
-        below = rng.uniform() < 0.15
+        below = rng.uniform() < 0.1
     else:
         gap, aside, before = rng.uniform(12, 35), rng.normal(0, 15.0), rng.uniform(-10, 20)
         turn, tilt, below = rng.normal(0, [3.0, 2.0, 1.0]), rng.uniform(-10, 4), False
