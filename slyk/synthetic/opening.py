@@ -1,114 +1,192 @@
-"""Skin of the lids and the eye between them, drawn into the picture sample by sample."""
+"""What is drawn around and between the lids of one eye, sample by sample: skin and its folds, eyeball, lashes."""
 
+from typing import Any, NamedTuple
+
+import cv2
 import numpy as np
+from numpy.typing import NDArray
 
 from slyk.geometry.camera import Array
-from slyk.synthetic import eye
-from slyk.synthetic.head import smooth
+from slyk.synthetic import lashes
+from slyk.synthetic.ball import draw_ball
+from slyk.synthetic.expression import Expression
+from slyk.synthetic.eye import Lids, lid_depth, lids_for
+from slyk.synthetic.face import bump, smooth
 from slyk.synthetic.identity import Identity, Image
-from slyk.synthetic.regions import Mask, Region
+from slyk.synthetic.mirror import pull
+from slyk.synthetic.periocular import REACH_MM, TEXEL_MM, Periocular, level_of
+from slyk.synthetic.regions import Mask
 from slyk.synthetic.scene import Scene
-from slyk.synthetic.shade import diffuse
+
+Values = NDArray[Any]
 
 _TOUCH_MM = 1.2
 """A sample belongs to the lids where the skin lies this close to their surface."""
-_WHITE = np.array([0.66, 0.62, 0.58])
-_BLACK = 0.004
-_FLESH = np.array([0.52, 0.22, 0.19])
+_NEAR_MM = 7.0
+"""The skin's detail is drawn where the skin lies this close to that surface, which goes on around the lids."""
+_REDDER = np.array([0.15, 1.0, 0.85], dtype=np.float32)
 
 
-def draw_eye(color: Image, parts: Mask, points: Array, scene: Scene, person: Identity, lit: float, index: int) -> None:
-    """Changes `color` (H, W, 3) linear RGB and `parts` (H, W) around one eye.
+class Part(NamedTuple):
+    """The part of the picture around an eye. rows, columns: where; x, y (h, w): the skin's place, the eye's frame, mm,
+    far away where there is none; off (h, w): its distance from the lids' surface; directions (h, w, 3): of the rays,
+    the eye's frame, z = 1 in the camera's; sample_mm: size of a sample."""
 
-    points (H, W, 3): what each sample of skin shows, camera frame, NaN on the background; lit: share of the key light
-    at the eye; index 0: the subject's right eye (image-left).
+    rows: slice
+    columns: slice
+    x: Array
+    y: Array
+    off: Array
+    directions: Array
+    sample_mm: float
+
+
+def draw_eye(
+    color: Image, regions: Mask, nearness: Array, camera: Array, scene: Scene, person: Identity, own: Periocular,
+    lit: float, index: int,
+) -> None:  # fmt: skip
+    """Changes `color` (H, W, 3) linear RGB and `regions` (H, W) around one eye.
+
+    nearness (H, W): 1 / z of the skin in 1 / mm, 0 on the background; camera (3, 3): to the picture's samples; lit:
+    share of the key light at the eye; index 0: the subject's right eye (image-left).
     """
+    part = _part(nearness, camera, scene, index)
+    if part is None:
+        return
     lids = scene.lids[index]
-    local = (points - scene.eyes[index]) @ scene.rotation
-    x, y, z = np.moveaxis(local, -1, 0)
-    with np.errstate(invalid="ignore"):
-        near = (np.abs(x) < 19) & (np.abs(y) < 16) & (np.abs(z - eye.lid_depth(np.hypot(x, y))) < _TOUCH_MM)
-    rows, cols = np.nonzero(near)
-    if not len(rows):
-        return
-    x, y = x[rows, cols], y[rows, cols]
-    upper, lower = lids.curves(x)
-    open_ = (y > upper) & (y < lower)
-    skin = color[rows, cols] * _lid_skin(x, y, upper, lower, person, lids)[:, None]
-    color[rows, cols] = skin + _wet_rim(y, lower, x, lids)[:, None] * color[rows, cols]
-    rows, cols = rows[open_], cols[open_]
-    if not len(rows):
-        return
-    seen = points[rows, cols]
-    directions = (seen / np.linalg.norm(seen, axis=-1, keepdims=True)) @ scene.rotation
-    origin = -scene.eyes[index] @ scene.rotation
-    axis = scene.optical[index] @ scene.rotation
-    sight = eye.look(origin, directions, axis, person.iris_radius_mm, scene.pupil_mm)
-    parts[rows, cols] = sight.part
-    color[rows, cols] = _eye_color(sight, origin, directions, axis, x[open_], y[open_], scene, person, lit, index)
+    box = part.rows, part.columns
+    upper, lower = lids.curves(part.x)
+    seen = color[box]
+    seen *= _skin(part, upper, lower, scene, person, own, lids, lit)
+    inside = np.where(part.off < _TOUCH_MM, np.minimum(part.y - upper, lower - part.y) / part.sample_mm, -1.0)
+    rows, columns = np.nonzero(inside > -0.5)
+    if len(rows):
+        inside, open_ = inside[rows, columns], inside[rows, columns] > 0
+        at = part.x[rows, columns], part.y[rows, columns]
+        shown = draw_ball(at, part.directions[rows, columns], part.sample_mm, scene, person, own, lit, index)
+        share = np.minimum(inside + 0.5, 1.0)[:, None].astype(np.float32)
+        seen[rows, columns] += share * (shown.color - seen[rows, columns])
+        regions[box][rows[open_], columns[open_]] = shown.regions[open_]
+    _draw_lashes(seen, nearness[box], camera, part, scene, person, own, lit, index)
 
 
-def _lid_skin(x: Array, y: Array, upper: Array, lower: Array, p: Identity, lids: eye.Lids) -> Array:
-    """Factor (N,) on the skin around the opening: lash lines, the crease above, lid's turn into shadow."""
-    width = lids.half_width_mm
-    within = smooth(width + 1.5, width - 1.5, np.abs(x))
-    over, under = upper - y, y - lower  # outside of the opening both sides are positive on their own side
-    outer = 0.75 + 0.35 * x * lids.side / width
-    lash = np.exp(-((np.maximum(over, 0) / (0.75 + 0.5 * p.makeup)) ** 2)) * (over > 0) * within * outer
-    lash_low = 0.35 * np.exp(-((np.maximum(under, 0) / 0.6) ** 2)) * (under > 0) * within
-    crease_at = p.crease_mm * (0.75 + 0.25 * (1 - (x / width) ** 2))
-    crease = 0.38 * np.exp(-(((over - crease_at) / 0.55) ** 2)) * smooth(width + 4, width - 2, np.abs(x))
-    fold = 0.10 * np.exp(-(((under - 3.6) / 0.8) ** 2)) * within
-    shadow = 0.30 * p.makeup * np.exp(-((np.maximum(over, 0) / 5) ** 2)) * (over > 0) * within
-    return np.asarray((1 - (0.80 + 0.15 * p.makeup) * lash) * (1 - lash_low) * (1 - crease) * (1 - fold) * (1 - shadow))
+def _part(nearness: Array, camera: Array, scene: Scene, index: int) -> Part | None:
+    center, rotation = scene.eyes[index], scene.rotation
+    if center[2] < 15.0:
+        return None
+    focal = float(camera[0, 0])
+    reach = 24.0 * focal / max(center[2] - 12.0, 5.0)
+    middle = camera[:2, :2].diagonal() * center[:2] / center[2] + camera[:2, 2]
+    low, high = np.floor(middle - reach).astype(int), np.ceil(middle + reach).astype(int) + 1
+    left, right = (int(np.clip(v, 0, nearness.shape[1])) for v in (low[0], high[0]))
+    top, bottom = (int(np.clip(v, 0, nearness.shape[0])) for v in (low[1], high[1]))
+    if right - left < 2 or bottom - top < 2:
+        return None
+    u = (np.arange(left, right) - camera[0, 2]) / focal
+    v = (np.arange(top, bottom) - camera[1, 2]) / camera[1, 1]
+    directions = u[None, :, None] * rotation[0] + (v[:, None, None] * rotation[1] + rotation[2])
+    near = nearness[top:bottom, left:right]
+    z = 1.0 / np.maximum(near, 1e-6)
+    origin = center @ rotation
+    x, y, deep = (z * directions[..., i] - origin[i] for i in range(3))
+    off = np.abs(deep - lid_depth(np.hypot(x, y)))
+    wanted = (near > 0) & (np.abs(x) < REACH_MM[0]) & (np.abs(y) < REACH_MM[1]) & (off < _NEAR_MM)
+    if not wanted.any():
+        return None
+    x, y = np.where(wanted, x, 99.0), np.where(wanted, y, 99.0)
+    sample_mm = max(float(center[2]) - 11.0, 5.0) / focal
+    return Part(slice(top, bottom), slice(left, right), x, y, off, directions, sample_mm)
 
 
-def _wet_rim(y: Array, lower: Array, x: Array, lids: eye.Lids) -> Array:
-    under = y - lower
+def _skin(
+    part: Part, upper: Array, lower: Array, scene: Scene, p: Identity, own: Periocular, lids: Lids, lit: float
+) -> Values:
+    """Factor (h, w, 3) on the skin's colour: detail, folds, the shadow of the lashes' roots."""
+    x, y = (part.x * lids.side).astype(np.float32), part.y.astype(np.float32)
+    rest = lids_for(lids.side, np.array([0.0, 0.0, -1.0]), p, Expression(), 0.0)
+    line, above, below = (a.astype(np.float32) for a in lids.bows(part.x))
+    upper, lower = upper.astype(np.float32), lower.astype(np.float32)
+    down = upper - (line - np.float32(rest.upper_mm) * above)  # how far the upper lid has come down
+    over, under = upper - y, y - lower
+    slope = pull(scene.light, lit, scene.rotation) * np.array([lids.side, 1.0, 1.0])
+    moved = y - np.where(over > 0, down * np.exp(-np.maximum(over, 0) / 13.0), 0.0)
+    detail = _detail(own, x, moved, part.sample_mm)
+    grey = scene.light.infrared
+    relief = detail[..., 2] * np.float32(slope[0]) + detail[..., 3] * np.float32(slope[1])
+    value = 1 + (0.6 if grey else 1.0) * detail[..., 0] - relief
+    folds, red = _folds(x, over, under, down, part.sample_mm, scene, p, own, float(slope[1]))
+    weight = smooth(_NEAR_MM, 3.0, part.off).astype(np.float32)
+    factor = (1 + weight * (value * folds - 1))[..., None]
+    if grey:
+        return np.repeat(np.maximum(factor, 0.02), 3, axis=-1)
+    tint = 1 - (weight * np.maximum(detail[..., 1] + red, 0.0))[..., None] * (0.42 * _REDDER)
+    return np.asarray(np.maximum(factor, 0.02) * tint, dtype=np.float32)
+
+
+def _detail(own: Periocular, x: Values, y: Values, sample_mm: float) -> Image:
+    level = level_of(len(own.skin), TEXEL_MM, sample_mm)
+    scale = TEXEL_MM * 2**level
+    columns, rows = ((v + reach) / np.float32(scale) - 0.5 for v, reach in zip((x, y), REACH_MM, strict=True))
+    empty = cv2.BORDER_CONSTANT
     return np.asarray(
-        0.20 * np.exp(-(((under - 0.35) / 0.3) ** 2)) * (under > 0) * (np.abs(x) < lids.half_width_mm - 1)
+        cv2.remap(own.skin[level], columns.astype(np.float32), rows.astype(np.float32), cv2.INTER_LINEAR, None, empty)
     )
 
 
-def _eye_color(
-    sight: eye.Sight, origin: Array, directions: Array, axis: Array, x: Array, y: Array, scene: Scene, p: Identity,
+def _folds(
+    x: Values, over: Values, under: Values, down: Values, sample_mm: float, scene: Scene, p: Identity, own: Periocular,
+    light_y: float,
+) -> tuple[Values, Values]:  # fmt: skip
+    """Factor (h, w) of the folds of the lids, and redness (h, w). over, under (h, w): mm above the upper and below the
+    lower edge; x: mm towards the temple; light_y: see `mirror.pull`."""
+
+    def bell(value: Values, width: float) -> Values:
+        """A hill; no narrower than the samples, and then as much lower."""
+        wide = (width**2 + (0.9 * sample_mm) ** 2) ** 0.5
+        return np.asarray(np.exp(-((value / np.float32(wide)) ** 2)) * np.float32(width / wide))
+
+    width, face = p.fissure_half_width_mm, scene.expression
+    within = smooth(width + 1.0, width - 2.0, np.abs(x))
+    wide = smooth(width + 5.0, width - 3.0, np.abs(x))
+    outside, outside_low = over > 0, under > 0
+    # the crease stays behind when the lid comes down, and its fold opens
+    free = (1 - own.hood) * p.crease_mm + own.hood * 1.3
+    at = np.maximum(free * (0.62 + 0.38 * (1 - (x / width) ** 2)) + 0.65 * down + 1.2 * face.brow, 0.7)
+    fold = wide / (1 + np.maximum(down, 0.0) / 5.0)
+    e = over - at
+    dark = 0.62 * bell(e, 0.42) + 0.26 * bell(e, 1.7) * (e < 0) + 0.16 * bell(e, 1.2) * (e > 0)
+    rise = (0.75 * bell(e - 0.9, 1.0) - 0.35 * bell(e - 3.4, 1.8)) * light_y
+    gleam = 0.16 * bell(over / at - 0.5, 0.3) * outside * wide
+    lid = 1 - fold * outside * (dark - rise) + gleam
+    root = (0.50 + 0.40 * p.makeup) * bell(over - 0.2, 0.55 + 0.4 * p.makeup) * (0.85 + 0.35 * x / width)
+    lid = lid * (1 - np.clip(root, 0, 0.95) * outside * within)
+    lid = lid * (1 - 0.35 * p.makeup * np.exp(-((over / 5) ** 2)) * outside * within)
+    tense = 1 + 0.8 * face.squint + 0.8 * face.smile
+    roll = 0.10 * tense * bell(under - 2.2, 1.2) - (0.11 + 0.10 * p.age) * tense * bell(under - 5.2, 1.0)
+    pouch = 0.06 * p.age * bell(under - 9.0, 2.2) - 0.10 * p.age * bell(under - 12.5, 1.3)
+    low = 1 + (roll + pouch * smooth(17, 10, np.abs(x))) * outside_low * wide
+    low = low * (1 - 0.32 * bell(under - 0.7, 0.5) * outside_low * within * (0.8 + 0.3 * x / width))
+    y = np.where(over > 0, -over, under)
+    hollow = 0.34 * bump(x, y, (-width - 3.0, -3.5), (5.5, 7.0)) + 0.20 * bump(x, y, (-width + 5, -9.0), (8.0, 4.5))
+    hollow = hollow + 0.22 * bump(x, y, (width + 1.5, 0.0), (3.5, 2.5))
+    red = 0.45 * np.exp(-((over / 1.6) ** 2)) * outside + 0.45 * np.exp(-((under / 1.3) ** 2)) * outside_low
+    return lid * low * (1 - hollow), red * within
+
+
+def _draw_lashes(
+    seen: Image, nearness: Array, camera: Array, part: Part, scene: Scene, person: Identity, own: Periocular,
     lit: float, index: int,
-) -> Array:  # fmt: skip
-    lids, light = scene.lids[index], scene.light
-    upper, lower = lids.curves(x)
-    is_iris = (sight.part == Region.IRIS) | (sight.part == Region.PUPIL)
-    normal = np.where(is_iris[:, None], 0.6 * sight.normal + 0.4 * axis, sight.normal)
-    normal = np.where((sight.part == Region.EYES)[:, None], -directions, normal) @ scene.rotation.T
-    shade = (0.42 + 0.58 * smooth(0.0, 2.6, y - upper)) * (0.80 + 0.20 * smooth(0.0, 1.2, lower - y))
-    arriving = diffuse(normal, light, np.full(len(x), lit), np.full(len(x), 0.75)) * shade[:, None]
-    corner = smooth(0.62, 1.0, np.abs(x) / lids.half_width_mm)
-    white = _WHITE + (_FLESH - _WHITE) * (0.10 + 0.12 * p.redness + 0.55 * corner)[:, None]
-    surface = np.where((sight.part == Region.EYES)[:, None], _FLESH, white)
-    edge = smooth(0.94, 1.06, sight.rho)[:, None]
-    iris = _iris_color(sight, p, index)
-    rim = smooth(scene.pupil_mm - 0.25, scene.pupil_mm + 0.25, sight.rho * p.iris_radius_mm)
-    inside = iris * rim[:, None] + _BLACK * (1 - rim[:, None])
-    facing = (directions @ axis < 0)[:, None]
-    base = np.where(facing, inside * (1 - edge) + surface * edge, surface)
-    return np.asarray(base * arriving + _glint(sight, origin, directions, axis, scene, lit))
-
-
-def _iris_color(sight: eye.Sight, p: Identity, index: int) -> Array:
-    """Fibres, a lighter ring around the pupil, a dark limbal ring; the fibres of the left eye are mirrored."""
-    turn = sight.turn if index == 0 else np.pi - sight.turn
-    fibre = 0.5 + 0.28 * np.sin(37 * turn + 3 * np.sin(5 * turn)) + 0.22 * np.sin(61 * turn + 2 * np.sin(7 * turn + 1))
-    ring = 1.0 + 0.45 * smooth(0.75, 0.35, sight.rho)
-    limbus = 1 - 0.72 * smooth(0.76, 0.98, sight.rho)
-    return np.asarray(p.iris * (ring * limbus * (0.72 + 0.6 * fibre))[:, None] * 1.25)
-
-
-def _glint(sight: eye.Sight, origin: Array, directions: Array, axis: Array, scene: Scene, lit: float) -> Array:
-    """Mirror image of the key light on the cornea, and of the sky or ceiling."""
-    light = scene.light
-    normal, hit = eye.cornea_normal(origin, directions, axis)
-    on_cornea = hit & (sight.rho < 1.08) & (sight.part != Region.EYES)
-    normal = np.where(on_cornea[:, None], normal, sight.normal)
-    mirrored = (directions - 2 * np.sum(directions * normal, axis=-1, keepdims=True) * normal) @ scene.rotation.T
-    key = smooth(0.955, 0.985, mirrored @ light.direction) * np.where(on_cornea, 1.0, 0.35) * lit
-    sky = 0.06 * smooth(-0.1, 0.9, -mirrored[:, 1]) * light.ambient[3].mean()
-    return np.asarray(light.level * (key[:, None] * light.key * 1.1 + sky[:, None]))
+) -> None:  # fmt: skip
+    """Lays both rows over a part of the picture."""
+    light, lids = scene.light, scene.lids[index]
+    moved = camera.copy()
+    moved[:2, 2] -= part.columns.start, part.rows.start
+    num_points = int(np.clip(2.5 / part.sample_mm, 4, 14))
+    total = np.zeros(nearness.shape, np.float32)
+    for upper, row in ((False, own.lower[index]), (True, own.upper[index])):
+        points = lashes.strands(row, lids, upper, num_points) @ scene.rotation.T + scene.eyes[index]
+        ink = lashes.cover(points, row.width, moved, nearness)
+        total += ink - total * ink
+    dark = np.full(3, 0.03) if light.infrared else 0.25 * person.hair * (1 - 0.7 * person.makeup) + 0.004
+    glow = light.level * (0.5 * lit * light.key + light.ambient.mean(axis=0))
+    seen += total[..., None] * ((dark * glow).astype(np.float32) - seen)

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from slyk.geometry.camera import Array
-from slyk.synthetic import ears, shells
+from slyk.synthetic import ears, periocular, shells
 from slyk.synthetic.annotate import annotate
 from slyk.synthetic.backdrop import draw_backdrop
 from slyk.synthetic.develop import develop
@@ -20,6 +20,7 @@ from slyk.synthetic.head import ROWS, Head, build, normals
 from slyk.synthetic.identity import Identity, draw_identity, stream
 from slyk.synthetic.layers import Canvas, draw_shell, draw_solid, project_grid
 from slyk.synthetic.opening import draw_eye
+from slyk.synthetic.periocular import Periocular
 from slyk.synthetic.raster import rasterize
 from slyk.synthetic.regions import Mask, Region, shrink
 from slyk.synthetic.scene import Scene, make_scene
@@ -32,13 +33,14 @@ _PIVOT = np.array([0.0, 100.0, 72.0])
 
 
 class Person(NamedTuple):
-    """What all photos of a person share: numbers, head, ears (2, D, A, 3), skin, hair."""
+    """What all photos of a person share: numbers, head, ears (2, D, A, 3), skin, hair, what is around the eyes."""
 
     identity: Identity
     head: Head
     ears: Array
     skin: Skin
     hair: Shell
+    eyes: Periocular
 
 
 class Picture(NamedTuple):
@@ -64,7 +66,8 @@ def make_person(seed: int, number: int) -> Person:
     identity = draw_identity(rng)
     head = build(identity, rng)
     skin, hair = paint(identity, head, rng), shells.hair(identity, head, rng)
-    return Person(identity, head, ears.build(identity, head.rest), skin, hair)
+    eyes = periocular.build(identity, stream(seed, number, -1, use=4))
+    return Person(identity, head, ears.build(identity, head.rest), skin, hair, eyes)
 
 
 def render_person(
@@ -166,34 +169,11 @@ def _draw_eyes(who: Person, scene: Scene, canvas: Canvas, lit: Array, camera: Ar
     distance = np.linalg.norm(scene.vertices[rows, :, None] - (who.head.eyes - np.array([0.0, 0.0, 13.0])), axis=-1)
     weight = np.exp(-((distance / 8.0) ** 2))
     share = (lit[rows, :, None] * weight).sum(axis=(0, 1)) / weight.sum(axis=(0, 1))
-    height, width = canvas.regions.shape
+    picture = canvas.color, canvas.regions, canvas.nearness
     for index in (0, 1):
-        top, bottom, left, right = _eye_box(scene, camera, index, width, height)
-        box = (slice(top, bottom), slice(left, right))
-        seen = _points(_depth(canvas.nearness[box]), camera, left, top)
-        draw_eye(canvas.color[box], canvas.regions[box], seen, scene, who.identity, float(share[index]), index)
+        draw_eye(*picture, camera, scene, who.identity, who.eyes, float(share[index]), index)
 
 
 def _depth(nearness: Array) -> Array:
     with np.errstate(divide="ignore"):
         return np.asarray(1.0 / nearness)
-
-
-def _eye_box(scene: Scene, camera: Array, index: int, width: int, height: int) -> tuple[int, int, int, int]:
-    """top, bottom, left, right of the samples within 24 mm of an eye."""
-    center = scene.eyes[index]
-    reach = 24.0 * camera[0, 0] / center[2]
-    x, y = (camera[i, i] * center[i] / center[2] + camera[i, 2] for i in (0, 1))
-    limits = np.clip([y - reach, y + reach + 1, x - reach, x + reach + 1], 0, [height, height, width, width]).astype(
-        int
-    )
-    top, bottom, left, right = (int(v) for v in limits)
-    return top, bottom, left, right
-
-
-def _points(depth: Array, camera: Array, left: int, top: int) -> Array:
-    """What each sample of a part of the picture shows, (h, w, 3), camera frame; NaN on the background."""
-    z = np.where(np.isfinite(depth), depth, np.nan)
-    x = (np.arange(depth.shape[1]) + left - camera[0, 2]) / camera[0, 0]
-    y = (np.arange(depth.shape[0]) + top - camera[1, 2]) / camera[1, 1]
-    return np.stack([x[None, :] * z, y[:, None] * z, z], axis=-1)
