@@ -6,23 +6,36 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from slyk.synthetic.identity import Random
+from slyk.synthetic.identity import Image, Random
 from slyk.synthetic.scene import Scene
+
+_GREY = 0.20
+"""Mean of linear light that the camera aims at."""
+
+_SHARPEN, _CLARITY = 0.26, 0.22
+"""What cameras add of detail at 1.2 px, and of contrast at a thirtieth of the picture."""
 
 
 def develop(color: NDArray[Any], scene: Scene, rng: Random) -> NDArray[np.uint8]:
-    """The photo (H, W, 3) of linear light (H, W, 3) float32, exposed by its mean and the sensor's choice."""
+    """The photo (H, W, 3) of linear light (H, W, 3) float32, exposed by its mean and the sensor's choice. The tone curve
+    is the rational one of film emulations (K. Narkowicz, 2016): steep in the middle, soft at both ends."""
     sensor = scene.sensor
-    metered = (0.20 / max(float(color.mean()), 1e-3)) ** 0.55
-    gain = float(np.exp(sensor.exposure)) * min(max(metered, 0.6), 2.5)
-    exposed = np.maximum(color * np.float32(gain), np.float32(0.0))
-    shoulder = exposed / np.sqrt(1 + np.float32(0.18) * exposed * exposed)
-    tone = np.minimum(shoulder, np.float32(1.6)) ** np.float32(1 / 2.2)
-    bright = np.minimum(tone, np.float32(1.0))
-    tone = tone + np.float32(0.2) * bright * (1 - bright) * (2 * bright - 1)  # a mild S of contrast
+    metered = (_GREY / max(float(color.mean()), 1e-3)) ** 0.6
+    gain = float(np.exp(sensor.exposure)) * min(max(metered, 0.5), 2.5)
+    x = np.maximum(color * np.float32(gain), np.float32(0.0))
+    tone = (x * (2.51 * x + 0.03) / (x * (2.43 * x + 0.59) + 0.14)) ** np.float32(1 / 2.2)
     tone = cv2.GaussianBlur(tone, (0, 0), sensor.blur_px)
+    tone += np.float32(_SHARPEN) * (tone - cv2.GaussianBlur(tone, (0, 0), 1.2))
+    tone += np.float32(_CLARITY) * (tone - _wide_blur(tone))
     height, width = tone.shape[:2]
     grain = rng.standard_normal((height, width, 1), dtype=np.float32) * np.float32(sensor.noise)
     grain = grain + rng.standard_normal((height, width, 3), dtype=np.float32) * np.float32(sensor.chroma_noise)
     done = np.clip((tone + grain)[..., ::-1] * 255 + np.float32(0.5), 0, 255)
     return np.ascontiguousarray(done.astype(np.uint8))
+
+
+def _wide_blur(picture: Image) -> Image:
+    height, width = picture.shape[:2]
+    small = cv2.resize(picture, (max(width // 8, 1), max(height // 8, 1)), interpolation=cv2.INTER_AREA)
+    soft = cv2.GaussianBlur(small, (0, 0), width / 240)
+    return np.asarray(cv2.resize(soft, (width, height), interpolation=cv2.INTER_LINEAR))

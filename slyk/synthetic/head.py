@@ -60,10 +60,10 @@ def build(person: Identity, noise: np.random.Generator) -> Head:
     eyes = np.array([[-half, 0.0, 0.0], [half, 0.0, 0.0]])
     skin = _skin(person, noise)
     rest = drape(skin, eyes)
-    hollow = np.sum((_blur(rest, 3.5) - rest) * normals(rest), axis=-1)
+    hollow = sum(k * np.sum((_blur(rest, s) - rest) * normals(rest), axis=-1) for k, s in ((0.30, 4.0), (0.75, 1.4)))
     x, y = np.abs(rest[..., 0]), rest[..., 1]
     hollow = hollow * (1 - 0.85 * bump(x, y, (half, 0), (26, 20)))  # lids are lit by what they face
-    ambient = np.exp(-0.17 * np.maximum(hollow, 0.0)) * (1 - 0.5 * smooth(100, 122, y) * (ROWS < 200)[:, None])
+    ambient = np.exp(-np.maximum(hollow, 0.0)) * (1 - 0.5 * smooth(100, 122, y) * (ROWS < 200)[:, None])
     return Head(rest, moves(skin, person), eyes, _anchors(skin, person), ambient)
 
 

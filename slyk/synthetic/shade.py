@@ -12,7 +12,7 @@ from slyk.synthetic.identity import Array, Image
 from slyk.synthetic.raster import rasterize
 from slyk.synthetic.scene import Light
 
-_WRAP = np.array([0.34, 0.20, 0.15], dtype=np.float32)
+_WRAP = np.array([0.22, 0.12, 0.09], dtype=np.float32)
 """Light creeps around: the red furthest, as through skin."""
 _SHADOW_PX = 176
 _SHADOW_MM = 360.0
@@ -44,7 +44,7 @@ def sheen(points: NDArray[np.floating], facing: NDArray[np.floating], light: Lig
     cos = np.maximum(x * half[..., 0] + y * half[..., 1] + z * half[..., 2], 0) / _length(half)[..., 0]
     twelfth = np.square(np.square(cos) * cos)
     twelfth *= twelfth
-    lobes = np.float32(0.10) * twelfth + np.float32(0.16) * np.square(np.square(twelfth))
+    lobes = np.float32(0.15) * twelfth + np.float32(0.28) * np.square(np.square(twelfth))
     return np.asarray(np.float32(light.level * light.key.mean()) * np.asarray(lit, dtype=np.float32) * lobes)
 
 

@@ -44,9 +44,10 @@ def hair(p: Identity, head: Head, rng: Random) -> Shell:
     """The hair of a person: three surfaces, the outer ones with gaps between the strands."""
     fields = Fields(rng, on_texture(head.rest))
     x, y, z = np.moveaxis(head.rest, -1, 0)
-    cover = _hair_cover(p, x, y, z)
+    top = _hair_line(p, x, rng)
+    cover = _hair_cover(p, x, y, z, top)
     lumps = cv2.resize(rng.normal(size=(12, 14)), (x.shape[1], x.shape[0]), interpolation=cv2.INTER_CUBIC)
-    height = _hair_height(p, x, y, z) * np.clip(1 + (0.35 if p.hair_style == "curls" else 0.14) * lumps, 0.4, 1.8)
+    height = _hair_height(p, x, y, z, top) * np.clip(1 + (0.35 if p.hair_style == "curls" else 0.14) * lumps, 0.4, 1.8)
     soft = np.asarray(cv2.GaussianBlur(cover, (0, 0), 2.5))
     height = height * smooth(0.05, 0.9, soft) + 0.8
     offset = height[..., None] * normals(_blurred(head.rest, 3.0))
@@ -56,10 +57,15 @@ def hair(p: Identity, head: Head, rng: Random) -> Shell:
     return Shell(Region.HAIR, offset, _hair_texture(p, cover, fields), 0.5, _STRANDS, hollow)
 
 
-def _hair_cover(p: Identity, x: Array, y: Array, z: Array) -> Array:
-    """Where hair grows, 0-1."""
+def _hair_line(p: Identity, x: Array, rng: Random) -> Array:
+    """Height of the lower edge of the hair over the forehead at x, with the fringe, if any."""
     top = p.hair_line_mm + p.hair_round * x**2 + p.hair_slant * x + p.fringe * 34.0 * smooth(60, 20, np.abs(x))
-    top = top - p.hair_recede_mm * np.exp(-(((np.abs(x) - 38) / 15) ** 2))
+    uneven = np.interp(x, np.linspace(-80, 80, 17), rng.normal(0.0, 2.2, 17))
+    return np.asarray(top - p.hair_recede_mm * np.exp(-(((np.abs(x) - 38) / 15) ** 2)) + uneven)
+
+
+def _hair_cover(p: Identity, x: Array, y: Array, z: Array, top: Array) -> Array:
+    """Where hair grows, 0-1; top (R, C): its lower edge over the forehead."""
     cap = smooth(7, -9, y - top) * (p.hair_style != "bald")
     long = float(p.hair_style in ("bob", "long"))
     # how far back the hair begins: temple, sideburn, before and behind the ear, nape
@@ -73,13 +79,15 @@ def _hair_cover(p: Identity, x: Array, y: Array, z: Array) -> Array:
     return np.asarray(np.maximum(cap, sides))
 
 
-def _hair_height(p: Identity, x: Array, y: Array, z: Array) -> Array:
+def _hair_height(p: Identity, x: Array, y: Array, z: Array, top: Array) -> Array:
     """Height of the outer surface over the skull, mm."""
     side = {"bald": 1.0, "buzz": 1.0, "short": 0.42, "tied": 0.8, "curls": 0.9, "bob": 1.0, "long": 0.95}[p.hair_style]
     height = p.hair_thick_mm * (side + (1 - side) * smooth(-40, -95, y))
     if p.hair_style in ("short", "bob", "long", "tied"):
         part = np.exp(-(((x - p.hair_parting_mm) / 5.0) ** 2)) * smooth(60, 20, z) * smooth(-55, -75, y)
         height = height * (1 - 0.55 * part) * (1 + 0.25 * np.tanh((x - p.hair_parting_mm) * -p.hair_slant * 0.5))
+    if p.fringe == 0:  # combed back: flat where it grows out of the forehead
+        height = height * (0.2 + 0.8 * np.maximum(smooth(0, 30, top - y), smooth(20, 60, z)))
     return np.asarray(height)
 
 

@@ -10,10 +10,10 @@ from slyk.synthetic.head import ROWS, Head
 from slyk.synthetic.identity import Identity, Image, Random
 from slyk.synthetic.regions import Mask, Region
 
-_PORES_MM = 0.055
-_GRAIN_MM = 0.11
+_PORES_MM = 0.10
+_GRAIN_MM = 0.17
 """Depth of the skin's relief: cells of about 0.5 and 1.5 mm (our choice, after the statistics of portraits)."""
-_MOTTLE = 0.34
+_MOTTLE = 0.50
 
 
 class Skin(NamedTuple):
@@ -59,12 +59,13 @@ def paint(person: Identity, head: Head, rng: Random) -> Skin:
     color, cloth = _clothes(color, person, at, noise)
     relief = _heights(person, at, noise, lips, stubble) * (1 - cloth)
     regions = _regions(at, person, lips, slit, brow, cloth)
-    picture = np.dstack([color, gloss * (1 - cloth) * (1 - 0.8 * brow)])
+    dull = (1 - cloth) * (1 - 0.8 * brow) * (1 - 0.85 * np.clip(stubble, 0, 1))
+    picture = np.dstack([color, gloss * dull])
     return Skin(picture.astype(np.float32), _slopes(relief, points), regions)
 
 
 def _skin_color(p: Identity, at: _Place, noise: Fields) -> Image:
-    mottle = 0.40 * noise.grain(16.0) + 0.35 * noise.grain(5.0) + 0.25 * noise.grain(1.3) - 0.5
+    mottle = 0.40 * noise.grain(16.0) + 0.42 * noise.grain(5.5) + 0.18 * noise.grain(1.3) - 0.5
     tone = _f32(p.skin) * (1 + mottle[..., None] * _f32(_MOTTLE * np.array([0.8, 1.05, 1.1])))
     cheeks = bump(at.side, at.y, (40, 36), (18, 15)) + 0.8 * bump(at.x, at.y, (0, 42), (12, 10))
     red = (0.25 + 0.6 * p.redness) * (cheeks + 0.4 * bump(at.x, at.y, (0, 104), (16, 9))) * at.front
@@ -113,12 +114,12 @@ def _brow_alpha(p: Identity, at: _Place, noise: Fields) -> Image:
 
 def _beard(color: Image, p: Identity, at: _Place, noise: Fields) -> tuple[Image, Image]:
     chin = smooth(36, 82, at.y + 0.28 * at.side) * smooth(128, 110, at.height) * smooth(86, 52, at.side)
-    lip = bump(at.x, at.height, (0, 58), (25, 5))
+    lip = 1.1 * bump(at.x, at.height, (0, 58.5), (25, 6))
     mouth = np.hypot(at.side / (p.mouth_half_width_mm * 1.05), (at.height - MOUTH_MM - 1.0) / 10.5)
     keep = smooth(0.85, 1.2, mouth + 0.25 * (noise.grain(2.0) - 0.5))
     grown = p.beard * np.clip(chin + lip, 0, 1) * keep * smooth(75, 45, at.z)
-    hairs = np.clip(grown * 1.5 - 0.75 * noise.grain(0.7) - 0.25 * noise.grain(9.0), 0, 1)
-    alpha = np.clip(0.25 * grown + 1.1 * hairs, 0, 0.9)
+    hairs = np.clip(1.1 * grown - 0.9 * noise.grain(0.8) + 0.35 * (noise.grain(6.0) - 0.5), 0, 1)
+    alpha = np.clip(0.22 * grown + 1.2 * hairs, 0, 0.85)
     return mix(color, p.hair * 0.75 + 0.08 * p.skin, alpha), np.asarray(grown)
 
 
@@ -148,8 +149,8 @@ def _heights(p: Identity, at: _Place, noise: Fields, lips: Image, stubble: Image
         -((((at.side + 0.3 * at.y + wander) % 6.0 - 3) / 0.9) ** 2)
     )
     neck = smooth(112, 126, at.height) * np.exp(-((((at.height + wander) % 13.0 - 6.5) / 1.2) ** 2))
-    aged = 0.12 + 0.88 * p.age
-    age = aged * (0.40 * lines + 0.45 * frown + 0.75 * fold) + p.age**2 * (0.30 * creases + 0.35 * neck)
+    aged = 0.25 + 0.75 * p.age
+    age = aged * (0.50 * lines + 0.55 * frown + 1.0 * fold) + p.age**2 * (0.45 * creases + 0.4 * neck)
     bristle = 0.16 * np.clip(stubble, 0, 1) * (noise.grain(0.7) - 0.5) * 2
     fibre = 0.10 * lips * (noise.soft(300, 30) - 0.5) * 2
     return np.asarray((pores + grain) * (1 - lips) + fibre + bristle - age * at.front)
