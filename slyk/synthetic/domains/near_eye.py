@@ -13,7 +13,7 @@ import numpy as np
 
 from slyk.geometry.angles import vector_from_pitchyaw
 from slyk.geometry.camera import camera_matrix, project
-from slyk.synthetic.domains import draw
+from slyk.synthetic import draw
 from slyk.synthetic.domains.scanpath import scanpath
 from slyk.synthetic.expression import Expression
 from slyk.synthetic.eye import LID_MM

@@ -12,7 +12,7 @@ from typing import NamedTuple
 import numpy as np
 
 from slyk.geometry.camera import camera_matrix
-from slyk.synthetic.domains import draw
+from slyk.synthetic import draw
 from slyk.synthetic.expression import Expression
 from slyk.synthetic.head import Head
 from slyk.synthetic.identity import Array, Identity, Random, stream

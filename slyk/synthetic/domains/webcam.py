@@ -14,7 +14,7 @@ import numpy as np
 
 from slyk.geometry.angles import pitchyaw_from_vector
 from slyk.geometry.camera import camera_matrix
-from slyk.synthetic.domains import draw
+from slyk.synthetic import draw
 from slyk.synthetic.head import Head
 from slyk.synthetic.identity import Array, Identity, Random, stream
 from slyk.synthetic.scene import Backdrop, Light, Screen, Setup, Wear, World, face_center

@@ -13,7 +13,7 @@ import numpy as np
 
 from slyk.geometry.angles import pitchyaw_from_vector, vector_from_pitchyaw
 from slyk.geometry.camera import camera_matrix
-from slyk.synthetic.domains import draw
+from slyk.synthetic import draw
 from slyk.synthetic.expression import Expression
 from slyk.synthetic.head import Head
 from slyk.synthetic.identity import Array, Identity, Random, stream
