@@ -92,6 +92,7 @@ def _annotation(record: Record) -> dict[str, Any]:
         "photo": record.photo,
         "person": record.group,
         "split": record.split,
+        "domain": "wide",
         **arrays,
         "gaze": record.gaze.tolist(),
     }

@@ -13,9 +13,9 @@ from numpy.typing import NDArray
 
 from slyk.geometry.camera import Array, project
 from slyk.synthetic.annotate import landmarks_3d
-from slyk.synthetic.identity import stream
+from slyk.synthetic.domains import wide
 from slyk.synthetic.render import make_person, take_photo
-from slyk.synthetic.scene import draw_scene, optical_axes
+from slyk.synthetic.scene import Wear, make_scene
 from tests.drawn import REPOSITORY
 
 REAL_DATA = Path(os.environ.get("SLYK_REAL_DATA", REPOSITORY.parent / "shared" / "data"))
@@ -33,17 +33,12 @@ class Portrait(NamedTuple):
 @cache
 def portrait(person: int) -> Portrait:
     """A person without glasses who faces the camera and looks into it."""
-    who, rng = make_person(1, person), stream(1, person, 0)
-    scene = draw_scene(who.identity, who.head, rng, PHOTO_PX)
-    upright = np.eye(3)
-    translation = scene.face_center - scene.rotation.T @ (scene.face_center - scene.translation)
-    eyes = who.head.eyes + translation
-    visual = -eyes / np.linalg.norm(eyes, axis=-1, keepdims=True)
-    scene = replace(
-        scene, rotation=upright, translation=translation, eyes=eyes, visual=visual, target=np.zeros(3), glasses=False,
-        optical=optical_axes(visual, upright, who.identity),
-    )  # fmt: skip
-    photo = take_photo(who, scene, rng, photo_px=PHOTO_PX, samples=1).photo
+    who = make_person(1, person)
+    drawn = next(wide.shots(who.identity, who.head, seed=1, number=person, photo_px=PHOTO_PX))
+    upright, wear = np.eye(3), Wear(headscarf=who.identity.headscarf)
+    setup = replace(drawn, rotation=upright, torso=upright, target=np.zeros(3), wear=wear, blink=0.0)
+    scene = make_scene(who.identity, who.head, setup)
+    photo = take_photo(who, scene, seed=1, number=person, photo=0, samples=1).photo
     eyes_mm = landmarks_3d(who.head, scene)[[36, 39, 42, 45]].reshape(2, 2, 3).mean(axis=1)
     return Portrait(photo, project(scene.camera, eyes_mm), eyes_mm)
 

@@ -27,10 +27,13 @@ def raw(tmp_path_factory: pytest.TempPathFactory) -> Path:
     for person, split, num_photos in (("p000", "train", 1), ("p001", "test", 3)):
         folder = root / "photos" / person
         folder.mkdir(parents=True)
-        photos = render_person(1, int(person[1:]), num_photos=num_photos, photo_px=200, eye_supersampling=1)
-        for number, (data, row) in enumerate(photos):
-            (folder / f"{number:03d}.jpg").write_bytes(data)
-            rows.append({"photo": f"photos/{person}/{number:03d}.jpg", "person": person, "split": split, **row})
+        shots = render_person(
+            1, int(person[1:]), domain="wide", num_photos=num_photos, photo_px=200, eye_supersampling=1
+        )
+        for number, shot in enumerate(shots):
+            (folder / f"{number:03d}.jpg").write_bytes(shot.photo)
+            known = {"photo": f"photos/{person}/{number:03d}.jpg", "person": person, "split": split, "domain": "wide"}
+            rows.append(known | shot.annotation)
     (root / "README.md").write_text("columns")
     pq.write_table(pa.Table.from_pylist(rows, schema=schema()), root / "annotations.parquet")
     return root
