@@ -12,15 +12,16 @@ from slyk.files import resolve
 def scan_datasets(names: Sequence[str]) -> None:
     """Writes `data/index/NAME.files` of the named sets, of all where none is named.
 
-    The rendered set lists itself. Raises ParamsError for a name that params.yaml does not hold, DataMissingError saying
+    Rendered sets list themselves. Raises ParamsError for a name that params.yaml does not hold, DataMissingError saying
     where to put a set that is not there.
     """
-    datasets = load_params(resolve("params.yaml")).datasets
+    params = load_params(resolve("params.yaml"))
+    datasets = params.datasets
     unknown = sorted(set(names) - set(datasets))
     if unknown:
         raise ParamsError(f"unknown data set {', '.join(unknown)}; params.yaml holds: {', '.join(datasets)}")
     for name in names or datasets:
-        if datasets[name].reader == "synthetic":
+        if name in params.render:
             print(f"{name}: rendered and listed by `dvc repro`, nothing to scan")
             continue
         path = resolve(f"data/index/{name}.files")

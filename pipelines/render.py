@@ -1,4 +1,4 @@
-"""Stage `render`: params -> photos of people who never lived, exact annotations, and the listing of it all."""
+"""Stage `render@<set>`: params -> photos of people who never lived, masks, exact annotations, and the listing."""
 
 import argparse
 import hashlib
@@ -15,49 +15,63 @@ import pyarrow.parquet as pq
 from jobs import tracking
 from jobs.cluster import connect
 from jobs.stage import stage
-from slyk.config import Params, Render, load_params
+from slyk.config import Render, as_flat, load_params
 from slyk.datasets import listing
+from slyk.errors import ParamsError
 from slyk.files import code_digest, digest, resolve, sha256, write_atomic
 from slyk.synthetic.annotate import document, schema
+from slyk.synthetic.domains import DOMAINS
 from slyk.synthetic.render import render_person
 
 ANNOTATIONS = "annotations.parquet"
 DOCUMENT = "README.md"
 CODE = ("geometry", "synthetic")
+CHECKS = pa.schema([("size", pa.int64()), ("sha256", pa.string()), ("mask_sha256", pa.string())])
+"""Columns beside the annotations while people are rendered: size and digest of the photo, digest of the mask."""
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--out", default="data/raw/synthetic")
-    parser.add_argument("--listing", default="data/index/synthetic.files")
+    parser.add_argument("--name", required=True)
+    parser.add_argument("--out", required=True)
+    parser.add_argument("--listing", required=True)
     args = parser.parse_args()
     params = load_params(resolve("params.yaml"))
-    out, done = resolve(args.out), resolve(".slyk/render") / fingerprint(params)
-    with tracking.stage_run("render", params=params, sections=("render",)) as run:
-        rendered = render_all(params, out, done)
-        tables = [pq.read_table(_finished(done, person)) for person in range(params.render.num_people)]
+    if args.name not in params.render:
+        raise ParamsError(
+            f"render holds no {args.name!r}; params.yaml holds there: {', '.join(params.render) or 'none'}"
+        )
+    settings = params.render[args.name]
+    out, done = resolve(args.out), resolve(".slyk/render") / args.name / fingerprint(settings, params.seed)
+    with tracking.stage_run(f"render@{args.name}", params=params) as run:
+        run.log_params(as_flat(settings, f"render.{args.name}."))
+        rendered = render_all(settings, params.seed, out, done)
+        tables = [pq.read_table(_finished(done, person)) for person in range(settings.num_people)]
         table = pa.concat_tables(tables)
-        write_table(out / ANNOTATIONS, table.drop_columns(["size", "sha256"]))
+        write_table(out / ANNOTATIONS, table.drop_columns(CHECKS.names))
         write_atomic(out / DOCUMENT, document().encode())
-        remove_others(out, {ANNOTATIONS, DOCUMENT, *table["photo"].to_pylist()})
+        remove_others(out, {ANNOTATIONS, DOCUMENT, *table["photo"].to_pylist(), *table["mask"].to_pylist()})
         num_files = write_listing(resolve(args.listing), out, table)
-        print(f"render: {rendered} people rendered, {len(table)} photos, {num_files} files listed", flush=True)
+        print(f"{args.name}: {rendered} people rendered, {len(table)} photos, {num_files} files listed", flush=True)
         run.log_metrics({"num_photos": len(table), "num_rendered_people": rendered})
 
 
-def fingerprint(params: Params) -> str:
+def fingerprint(settings: Render, seed: int) -> str:
     """What the photos depend on: parameters, seed and code."""
-    return digest({"render": params.render.model_dump(), "seed": params.seed, "code": code_digest(CODE)})[:16]
+    return digest({"render": settings.model_dump(), "seed": seed, "code": code_digest(CODE)})[:16]
 
 
-def render_all(params: Params, out: Path, done: Path) -> int:
+def render_all(settings: Render, seed: int, out: Path, done: Path) -> int:
     """Renders the people that are not there yet, one Ray Data row each; returns how many."""
-    people = range(params.render.num_people)
+    people = range(settings.num_people)
     todo = [{"person": person} for person in people if not is_complete(out, _finished(done, person))]
-    print(f"render: {len(people) - len(todo)} of {len(people)} people are there, rendering {len(todo)}", flush=True)
+    print(
+        f"{settings.domain}: {len(people) - len(todo)} of {len(people)} people are there, rendering {len(todo)}",
+        flush=True,
+    )
     if not todo:
         return 0
-    task = partial(render_one, seed=params.seed, settings=params.render, out=out, done=done)
+    task = partial(render_one, seed=seed, settings=settings, out=out, done=done)
     start, num_photos = time.monotonic(), 0
     with connect() as ray:
         data = ray.data.from_items(todo, override_num_blocks=len(todo)).map(task)
@@ -72,34 +86,38 @@ def render_all(params: Params, out: Path, done: Path) -> int:
 
 
 def render_one(row: dict[str, Any], *, seed: int, settings: Render, out: Path, done: Path) -> dict[str, Any]:
-    """Writes the photos of one person and, last, their annotations below `done`."""
+    """Writes the photos and masks of one person and, last, their annotations below `done`."""
     cv2.setNumThreads(1)  # as many people at once as there are cores
     number = int(row["person"])
     person, split = f"p{number:03d}", "train" if number < settings.num_train_people else "test"
-    photos = render_person(
+    shots = render_person(
         seed,
         number,
+        domain=settings.domain,
         num_photos=settings.photos_per_person,
-        photo_px=settings.photo_px,
+        photo_px=settings.photo_px or DOMAINS[settings.domain].PHOTO_PX,
         eye_supersampling=settings.eye_supersampling,
     )
     rows = []
-    for index, (data, annotation) in enumerate(photos):
-        photo = f"photos/{person}/{index:03d}.jpg"
-        write_atomic(out / photo, data)
-        check = {"size": len(data), "sha256": hashlib.sha256(data).hexdigest()}
-        rows.append({"photo": photo, "person": person, "split": split, **annotation, **check})
-    fields = [*schema(), pa.field("size", pa.int64()), pa.field("sha256", pa.string())]
-    write_table(_finished(done, number), pa.Table.from_pylist(rows, schema=pa.schema(fields)))
+    for index, shot in enumerate(shots):
+        photo, mask = f"photos/{person}/{index:03d}.jpg", f"masks/{person}/{index:03d}.png"
+        write_atomic(out / photo, shot.photo)
+        write_atomic(out / mask, shot.mask)
+        known = {"photo": photo, "mask": mask, "person": person, "split": split, "domain": settings.domain}
+        digests = (hashlib.sha256(data).hexdigest() for data in (shot.photo, shot.mask))
+        checks = dict(zip(CHECKS.names, (len(shot.photo), *digests), strict=True))
+        rows.append(known | shot.annotation | checks)
+    write_table(_finished(done, number), pa.Table.from_pylist(rows, schema=pa.schema([*schema(), *CHECKS])))
     return {"person": number, "num_photos": len(rows)}
 
 
 def is_complete(out: Path, finished: Path) -> bool:
-    """Whether a person's annotations are there and every photo holds the bytes that were written."""
+    """Whether a person's annotations are there and every photo and mask holds the bytes that were written."""
     if not finished.is_file():
         return False
-    checks = pq.read_table(finished, columns=["photo", "sha256"]).to_pylist()
-    return all((out / c["photo"]).is_file() and sha256(out / c["photo"]) == c["sha256"] for c in checks)
+    rows = pq.read_table(finished, columns=["photo", "mask", "sha256", "mask_sha256"]).to_pylist()
+    files = [(out / row[f], row[check]) for row in rows for f, check in (("photo", "sha256"), ("mask", "mask_sha256"))]
+    return all(path.is_file() and sha256(path) == expected for path, expected in files)
 
 
 def write_table(path: Path, table: pa.Table) -> None:

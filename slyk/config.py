@@ -1,7 +1,7 @@
 """params.yaml as frozen, typed sections: unknown keys are errors, each field has its meaning and unit."""
 
 from collections.abc import Mapping
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import Annotated, Any, Literal, Self
 
 import yaml
@@ -14,6 +14,8 @@ Fraction = Annotated[float, Field(ge=0.0, le=1.0)]
 Positive = Annotated[float, Field(gt=0.0)]
 NotNegative = Annotated[float, Field(ge=0.0)]
 Precision = Literal["auto", "fp32", "bf16"]
+Domain = Literal["wide", "webcam", "wild", "studio", "near_eye"]
+"""A name of `slyk.synthetic.domains.DOMAINS`."""
 SetName = Annotated[str, Field(pattern="^[A-Za-z0-9][A-Za-z0-9_-]*$")]
 """Of a data set: also the name of its files and of its DVC stages."""
 
@@ -43,13 +45,14 @@ class Dataset(Section):
 
 
 class Render(Section):
-    domain: Literal["wide"] = "wide"
-    """What is drawn: gaze within +-30 deg pitch, +-40 deg yaw, independent of the head (+-30 deg)."""
+    domain: Domain
+    """What is drawn: gaze independent of the head (wide), or photos as of MPIIFaceGaze (webcam), Gaze360 (wild),
+    ETH-XGaze (studio), TEyeD (near_eye)."""
     num_train_people: Count
     num_test_people: Count
     photos_per_person: Count
-    photo_px: Annotated[int, Field(ge=64)]
-    """Side of the square photo."""
+    photo_px: Annotated[int, Field(ge=64)] | None = None
+    """Width of the photos; None: the usual of the domain."""
     eye_supersampling: Annotated[int, Field(ge=1, le=4)]
     """Rays a pixel and axis inside the eye boxes."""
 
@@ -193,7 +196,8 @@ class Promote(Section):
 class Params(Section):
     seed: Annotated[int, Field(ge=0, lt=2**31)]
     datasets: dict[SetName, Dataset]
-    render: Render
+    render: dict[SetName, Render]
+    """Sets to render, each into data/raw/<name>."""
     index: Index
     normalize: Normalize
     protocol: Protocol
@@ -209,6 +213,25 @@ class Params(Section):
             if unknown:
                 known = ", ".join(self.datasets) or "none"
                 raise ValueError(f"{name}.datasets holds {', '.join(unknown)}; known under datasets: {known}")
+        return self
+
+    @model_validator(mode="after")
+    def _rendered_sets(self) -> Self:
+        for name, dataset in self.datasets.items():
+            ours = dataset.reader == "synthetic" and PurePosixPath(dataset.root) == PurePosixPath("data/raw", name)
+            if ours and name not in self.render:
+                known = ", ".join(self.render) or "none"
+                raise ValueError(f"datasets.{name} is rendered, but render holds no {name!r}; known there: {known}")
+            if not ours and name in self.render:
+                raise ValueError(
+                    f"render.{name} makes data/raw/{name}, but datasets.{name} is another set of that name "
+                    f"(reader {dataset.reader}, root {dataset.root}): rename one"
+                )
+            if ours and self.render[name].domain == "near_eye":
+                raise ValueError(
+                    f"datasets.{name} shows one eye (domain near_eye), which cannot be normalized to a face: take it "
+                    "out of datasets; render makes it without, for landmarks"
+                )
         return self
 
 
@@ -256,8 +279,8 @@ def _section_at(location: tuple[int | str, ...]) -> type[Section] | None:
         if isinstance(section, type) and issubclass(section, Section):
             section = section.model_fields[str(part)].annotation if str(part) in section.model_fields else None
         else:  # a mapping name -> section
-            section = next((a for a in getattr(section, "__args__", ()) if isinstance(a, type)), None)
-            section = Dataset if section is str else section
+            kinds = [kind for kind in getattr(section, "__args__", ()) if isinstance(kind, type)]
+            section = next((kind for kind in kinds if issubclass(kind, Section)), None)
     return section if isinstance(section, type) and issubclass(section, Section) else None
 
 

@@ -7,12 +7,12 @@ import numpy as np
 import pyarrow.parquet as pq
 
 from slyk.datasets.record import Outcome, ReadOptions, Record
-from slyk.errors import DataMissingError
+from slyk.errors import DataMissingError, ParamsError
 from slyk.geometry.normalize import FaceGeometry
 
 LICENCE = "Apache-2.0"
 ANNOTATIONS = "annotations.parquet"
-_COLUMNS = ["photo", "person", "split", "camera", "head_rotation", "face_center_mm", "eyes_mm", "gaze"]
+_COLUMNS = ["photo", "person", "split", "domain", "camera", "head_rotation", "face_center_mm", "eyes_mm", "gaze"]
 
 
 def photos(listed: Sequence[str]) -> list[str]:
@@ -21,11 +21,16 @@ def photos(listed: Sequence[str]) -> list[str]:
 
 
 def read(root: Path, chosen: Sequence[str], options: ReadOptions) -> Iterator[Outcome]:
-    """One outcome a photo. Raises DataMissingError where the annotations are gone."""
+    """One outcome a photo. Raises DataMissingError where the annotations are gone, ParamsError where no faces show."""
     if not (root / ANNOTATIONS).is_file():
         raise DataMissingError(f"{root / ANNOTATIONS} not found: render it again with `dvc repro --force render`")
     table = pq.read_table(root / ANNOTATIONS, columns=_COLUMNS, filters=[("photo", "in", list(chosen))])
     rows = {row["photo"]: row for row in table.to_pylist()}
+    if any(row["domain"] == "near_eye" for row in rows.values()):
+        raise ParamsError(
+            f"{root} shows one eye a photo (domain near_eye), which cannot be normalized to a face: take the set out "
+            "of `datasets` in params.yaml; it is for landmarks"
+        )
     for photo in chosen:
         row = rows.get(photo)
         yield Outcome(photo, reason="no_annotation") if row is None else Outcome(photo, (_record(row),))

@@ -3,11 +3,13 @@
 from pathlib import Path
 
 import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 
 from slyk.datasets import synthetic
 from slyk.datasets.record import ReadOptions
-from slyk.errors import DataMissingError
+from slyk.errors import DataMissingError, ParamsError
 from slyk.synthetic.annotate import COLUMNS
 from tests.drawn import RawSet
 
@@ -46,3 +48,13 @@ def test_a_photo_without_annotation_is_rejected(raw_set: RawSet) -> None:
 def test_without_annotations_it_says_what_to_run(tmp_path: Path) -> None:
     with pytest.raises(DataMissingError, match="dvc repro --force render"):
         list(synthetic.read(tmp_path, ["photos/p000/000.jpg"], ReadOptions()))
+
+
+def test_close_ups_of_an_eye_are_refused(tmp_path: Path, raw_set: RawSet) -> None:
+    table = pq.read_table(raw_set.root / "annotations.parquet")
+    near = pa.array(["near_eye"] * len(table))
+    pq.write_table(
+        table.set_column(table.column_names.index("domain"), "domain", near), tmp_path / "annotations.parquet"
+    )
+    with pytest.raises(ParamsError, match="take the set out of `datasets`"):
+        list(synthetic.read(tmp_path, [raw_set.records[0].photo], ReadOptions()))

@@ -6,6 +6,8 @@ import sys
 from pathlib import Path
 from typing import Any
 
+import cv2
+import numpy as np
 import pyarrow.parquet as pq
 import pytest
 import yaml
@@ -13,25 +15,35 @@ import yaml
 from slyk.datasets import listing, synthetic
 from slyk.datasets.record import ReadOptions
 from slyk.files import sha256
+from slyk.synthetic.regions import Region
 
 REPOSITORY = Path(__file__).parents[2]
-SMALL = {"num_train_people": 1, "num_test_people": 1, "photos_per_person": 3, "photo_px": 80, "eye_supersampling": 1}
+SMALL = {
+    "domain": "wide", "num_train_people": 1, "num_test_people": 1, "photos_per_person": 3, "photo_px": 80,
+    "eye_supersampling": 1,
+}  # fmt: skip
 
 
-def prepare(root: Path, **render: Any) -> None:
+def prepare(root: Path, **others: dict[str, Any]) -> None:
+    """Params that render `synthetic` and other small sets: name -> what differs."""
     params = yaml.safe_load((REPOSITORY / "params.yaml").read_text())
-    params["render"] |= SMALL | render
+    params["render"] = {name: SMALL | changed for name, changed in {"synthetic": {}, **others}.items()}
     (root / "params.yaml").write_text(yaml.safe_dump(params))
 
 
-def run(root: Path, num_cpus: int = 1) -> str:
+def run(root: Path, num_cpus: int = 1, name: str = "synthetic", status: int = 0) -> str:
     environment = dict(os.environ, SLYK_ROOT=str(root), SLYK_NUM_CPUS=str(num_cpus))
     environment.pop("MLFLOW_TRACKING_URI", None)
+    paths = ("--name", name, "--out", f"data/raw/{name}", "--listing", f"data/index/{name}.files")
     done = subprocess.run(
-        [sys.executable, "-m", "pipelines.render"], cwd=REPOSITORY, env=environment, capture_output=True, text=True
+        [sys.executable, "-m", "pipelines.render", *paths],
+        cwd=REPOSITORY,
+        env=environment,
+        capture_output=True,
+        text=True,
     )
-    assert done.returncode == 0, done.stderr
-    return done.stdout
+    assert done.returncode == status, done.stderr
+    return done.stdout + done.stderr
 
 
 def digests(root: Path) -> dict[str, str]:
@@ -55,7 +67,7 @@ def test_the_cluster_leaves_no_trace_in_the_bytes(tmp_path: Path) -> None:
         "data/raw/synthetic/README.md",
         "data/index/synthetic.files",
     } < names
-    assert sum(name.endswith(".jpg") for name in names) == 6
+    assert sum(name.endswith(".jpg") for name in names) == sum(name.endswith(".png") for name in names) == 6
 
 
 @pytest.mark.slow
@@ -66,17 +78,43 @@ def test_a_second_run_renders_only_what_is_missing(tmp_path: Path) -> None:
     (raw / "photos/p001/001.jpg").write_bytes(b"broken")
     (raw / "photos/p009").mkdir()
     (raw / "photos/p009/000.jpg").write_bytes(b"of other parameters")
+    (raw / "masks/p001/stale.png").write_bytes(b"likewise")
     assert "1 people rendered" in run(tmp_path)
     assert digests(tmp_path) == before and not (raw / "photos/p009").exists()
     assert "0 people rendered" in run(tmp_path)
+    (raw / "masks/p000/002.png").unlink()
+    assert "1 people rendered" in run(tmp_path) and digests(tmp_path) == before
 
     entries = listing.read(tmp_path / "data/index/synthetic.files")
     assert {e.path: e.version for e in entries} == {
         path.removeprefix("data/raw/synthetic/"): value[:16]
         for path, value in before.items()
-        if path.startswith("data/raw/synthetic/") and not path.endswith(".md")
+        if path.startswith("data/raw/synthetic/") and not path.endswith((".md", ".png"))
     }
     photos = synthetic.photos([e.path for e in entries])
     records = [outcome.records[0] for outcome in synthetic.read(raw, photos, ReadOptions())]
     assert [(r.key, r.split) for r in records][::3] == [("p000/000", "train"), ("p001/000", "test")]
     assert pq.read_schema(raw / "annotations.parquet").field("gaze").metadata[b"description"]
+
+
+@pytest.mark.slow
+def test_sets_of_several_domains_lie_side_by_side(tmp_path: Path) -> None:
+    prepare(tmp_path, eyes={"domain": "near_eye", "photo_px": 64}, rig={"domain": "studio", "photos_per_person": 19})
+    run(tmp_path)
+    before = digests(tmp_path)
+    run(tmp_path, name="eyes")
+    run(tmp_path, name="rig")
+    assert before.items() <= digests(tmp_path).items()
+    rows = pq.read_table(tmp_path / "data/raw/eyes/annotations.parquet").to_pylist()
+    assert {row["domain"] for row in rows} == {"near_eye"} and rows[0]["size_px"] == [64.0, 48.0]
+    for row in rows:
+        photo, mask = (cv2.imread(str(tmp_path / "data/raw/eyes" / row[f]), -1) for f in ("photo", "mask"))
+        assert photo is not None and photo.shape == (48, 64, 3)
+        assert mask is not None and mask.shape == (48, 64) and set(np.unique(mask)) <= {int(r) for r in Region}
+    rig = pq.read_table(tmp_path / "data/raw/rig/annotations.parquet").to_pylist()
+    assert [(row["frame"], row["camera_id"]) for row in rig[:19]] == [*((0, i) for i in range(18)), (1, 0)]
+
+
+def test_a_set_that_params_do_not_hold(tmp_path: Path) -> None:
+    prepare(tmp_path)
+    assert "render holds no 'celeb'; params.yaml holds there: synthetic" in run(tmp_path, name="celeb", status=2)
