@@ -17,15 +17,19 @@ _SHARPEN, _CLARITY = 0.26, 0.22
 
 
 def develop(color: NDArray[Any], scene: Scene, rng: Random) -> NDArray[np.uint8]:
-    """The photo (H, W, 3) of linear light (H, W, 3) float32, exposed by its mean and the sensor's choice. The tone curve
-    is the rational one of film emulations (K. Narkowicz, 2016): steep in the middle, soft at both ends."""
+    """The photo (H, W, 3) of linear light (H, W, 3) float32, exposed by its mean and the sensor's choice.
+
+    The tone curve is the rational one of film emulations (K. Narkowicz, 2016): steep in the middle, soft at both ends.
+    """
     sensor = scene.sensor
     metered = (_GREY / max(float(color.mean()), 1e-3)) ** 0.6
     gain = float(np.exp(sensor.exposure)) * min(max(metered, 0.5), 2.5)
-    x = np.maximum(color * np.float32(gain), np.float32(0.0))
-    tone = (x * (2.51 * x + 0.03) / (x * (2.43 * x + 0.59) + 0.14)) ** np.float32(1 / 2.2)
-    tone = cv2.GaussianBlur(tone, (0, 0), sensor.blur_px)
-    tone += np.float32(_SHARPEN) * (tone - cv2.GaussianBlur(tone, (0, 0), 1.2))
+    x = np.asarray(np.maximum(color * np.float32(gain), 0.0), dtype=np.float32)
+    if scene.light.infrared:
+        x[...] = x.mean(axis=-1, keepdims=True)
+    tone = np.asarray((x * (2.51 * x + 0.03) / (x * (2.43 * x + 0.59) + 0.14)) ** np.float32(1 / 2.2), dtype=np.float32)
+    tone = _blur(_move(tone, sensor.motion_px), sensor.blur_px)
+    tone += np.float32(_SHARPEN) * (tone - _blur(tone, 1.2))
     tone += np.float32(_CLARITY) * (tone - _wide_blur(tone))
     height, width = tone.shape[:2]
     grain = rng.standard_normal((height, width, 1), dtype=np.float32) * np.float32(sensor.noise)
@@ -34,8 +38,23 @@ def develop(color: NDArray[Any], scene: Scene, rng: Random) -> NDArray[np.uint8]
     return np.ascontiguousarray(done.astype(np.uint8))
 
 
+def _blur(picture: Image, sigma: float) -> Image:
+    return np.asarray(cv2.GaussianBlur(picture, (0, 0), sigma), dtype=np.float32)
+
+
+def _move(picture: Image, way_px: tuple[float, float]) -> Image:
+    """The mean over a way (x, y) that the picture goes during the exposure."""
+    steps = int(np.ceil(np.hypot(*way_px)))
+    if steps < 1:
+        return picture
+    moves = [np.array([[1, 0, way_px[0] * t], [0, 1, way_px[1] * t]]) for t in np.linspace(-0.5, 0.5, steps + 1)]
+    size = picture.shape[1::-1]
+    moved = [cv2.warpAffine(picture, move, size, borderMode=cv2.BORDER_REPLICATE) for move in moves]
+    return np.asarray(np.mean(moved, axis=0), dtype=np.float32)
+
+
 def _wide_blur(picture: Image) -> Image:
     height, width = picture.shape[:2]
     small = cv2.resize(picture, (max(width // 8, 1), max(height // 8, 1)), interpolation=cv2.INTER_AREA)
-    soft = cv2.GaussianBlur(small, (0, 0), width / 240)
+    soft = cv2.GaussianBlur(small, (0, 0), max(width / 240, 0.3))
     return np.asarray(cv2.resize(soft, (width, height), interpolation=cv2.INTER_LINEAR))

@@ -24,7 +24,7 @@ def build(person: Identity, vertices: Array) -> Array:
     bowl = np.exp(-(((across + 0.15) / 0.45) ** 2) - (((t - 0.5) / 0.26) ** 2)) * (thick > 0)
     out = 2.0 + behind * flare + thick * 2.6 * np.sin(np.pi * t) ** 0.5 + 1.8 * rim * np.sin(np.pi * t) - 4.0 * bowl
     depth = 66.0 + 0.20 * (height - 18.0) + behind * np.cos(person.ear_angle)
-    wall = _wall(person, vertices, height, depth)
+    wall = _wall(vertices, height)
     right = np.stack([-(wall + out), height, depth], axis=-1)
     left = (right * np.array([-1.0, 1.0, 1.0]))[:, ::-1]
     return np.stack([right, left])
@@ -40,10 +40,10 @@ def shade(person: Identity) -> Array:
     return np.asarray(1 - 0.55 * bowl - 0.22 * fold - 0.25 * (thick < -0.2))
 
 
-def _wall(person: Identity, vertices: Array, height: Array, depth: Array) -> Array:
+def _wall(vertices: Array, height: Array) -> Array:
     """Distance of the head's side from the middle where the ears are fixed."""
     side = vertices[:, _SIDE]
     inside = np.argmin(np.abs(side[..., 2] - 68.0), axis=1)
     x, y = (side[np.arange(len(side)), inside, i] for i in (0, 1))
     order = np.argsort(y)
-    return np.interp(height, y[order], x[order]) - 1.5 + 0.0 * depth
+    return np.asarray(np.interp(height, y[order], x[order]) - 1.5)

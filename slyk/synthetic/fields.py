@@ -7,7 +7,7 @@ from numpy.typing import NDArray
 from slyk.synthetic.head import COLUMNS, ROWS
 from slyk.synthetic.identity import Array, Image, Random
 
-SIDE = 512
+SIDE = 448
 """Side of a texture; it spans the whole grid."""
 
 
@@ -16,10 +16,9 @@ class Fields:
 
     def __init__(self, rng: Random, points: Image) -> None:
         self.rng = rng
-        across, down = (
-            np.linalg.norm(np.diff(points, axis=i, append=np.take(points, [-1], i)), axis=-1) for i in (1, 0)
-        )
-        self.across_mm = np.cumsum(across, axis=1) - np.cumsum(across, axis=1)[:, SIDE // 2, None]
+        across, down = steps_mm(points)
+        self.across_mm = np.cumsum(across, axis=1)
+        self.across_mm -= self.across_mm[:, SIDE // 2, None]
         self.down_mm = np.cumsum(down, axis=0)
 
     def grain(self, cell_mm: float) -> Image:
@@ -39,6 +38,16 @@ class Fields:
         bend = (self.soft(14, 9) + 0.5 * self.soft(40, 20) - 0.75) * np.float32(wander * SIDE)
         u, v = np.meshgrid(np.arange(SIDE, dtype=np.float32), np.arange(SIDE, dtype=np.float32))
         return np.asarray(cv2.remap(lines, u + bend, v, cv2.INTER_LINEAR, borderMode=cv2.BORDER_WRAP))
+
+
+def steps_mm(points: Image) -> tuple[Image, Image]:
+    """Distances (SIDE, SIDE) of texels from the next to the right and the next below."""
+    found = []
+    for axis in (1, 0):
+        x, y, z = (np.diff(points[..., i], axis=axis) for i in range(3))
+        length = np.sqrt(x * x + y * y + z * z)
+        found.append(np.concatenate([length, np.take(length, [-1], axis)], axis=axis))
+    return found[0], found[1]
 
 
 def on_texture(grid: Array) -> Image:

@@ -93,10 +93,9 @@ def normals(points: Values) -> Values:
     down = np.empty_like(points)
     down[1:-1] = points[2:] - points[:-2]
     down[0], down[-1] = points[1] - points[0], points[-1] - points[-2]
-    n: Values = np.stack(
-        [down[..., i] * across[..., j] - down[..., j] * across[..., i] for i, j in ((1, 2), (2, 0), (0, 1))], -1
-    )
-    n /= np.maximum(np.sqrt((n * n).sum(axis=-1, keepdims=True)), 1e-9)
+    a, b, c = (down[..., i] * across[..., j] - down[..., j] * across[..., i] for i, j in ((1, 2), (2, 0), (0, 1)))
+    length = np.maximum(np.sqrt(a * a + b * b + c * c), 1e-9)
+    n: Values = np.stack([a / length, b / length, c / length], axis=-1)
     return n
 
 
@@ -132,7 +131,8 @@ def _skin(person: Identity, noise: np.random.Generator) -> Array:
     jaw = person.jaw
     half = _knots(
         (-114, 76), (-28, 75.5), (0, 73), (25, 71), (45, 70), (62, 68.5 * jaw**0.2), (80, 64.5 * jaw**0.6),
-        (96, 57.5 * jaw), (108, 52 * jaw), (116, 49.5), (126, 51), (150, 54), (172, 66), (205, 130), (240, 190), (300, 220),
+        (96, 57.5 * jaw), (108, 52 * jaw), (116, 49.5), (126, 51), (150, 54), (172, 66), (205, 130),
+        (240, 190), (300, 220),
     )  # fmt: skip
     front = _knots(
         (-114, -20), (-28, -20), (-18, -18.5), (0, -13), (25, -16), (48, -18), (62, -20), (70, -20), (82, -18.5),

@@ -22,7 +22,7 @@ HairStyle = Literal["bald", "buzz", "short", "tied", "curls", "bob", "long"]
 _MALE: tuple[HairStyle, ...] = ("bald", "buzz", "short", "short", "short", "short", "curls", "bob")
 _FEMALE: tuple[HairStyle, ...] = ("short", "tied", "tied", "curls", "bob", "bob", "long", "long", "long")
 _THICK: dict[HairStyle, float] = {
-    "bald": 3.0, "buzz": 3.0, "short": 13.0, "tied": 8.0, "curls": 26.0, "bob": 13.0, "long": 12.0
+    "bald": 3.0, "buzz": 3.0, "short": 13.0, "tied": 8.0, "curls": 19.0, "bob": 13.0, "long": 12.0
 }  # fmt: skip
 """Height over the skull at the top, mm."""
 

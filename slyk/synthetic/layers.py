@@ -52,7 +52,7 @@ def draw_shell(
     """Lays a shell over the picture. outer, skin (R, C, 3): its outer surface and the skin below, camera frame; lit
     (R, C): share of the key light that the skin gets."""
     facing = normals(np.where(np.isfinite(outer), outer, skin).astype(np.float32))
-    received = diffuse(facing, light, lit, np.float32(0.9))
+    received = diffuse(facing, light, lit, 0.9)
     grid = np.dstack([received, shell.gloss * sheen(skin, facing, light, lit)]).astype(np.float32)
     inner = [shell.layers[0]._replace(share=1.0, shade=0.35)] if shell.hollow else []
     for layer in [*inner, *shell.layers]:
@@ -67,8 +67,8 @@ def _lay(canvas: Canvas, shell: Shell, layer: Layer, grid: Image, box: Box, surf
     column, row = surface.column[rows, columns], surface.row[rows, columns]
     texel = sample(shell.texture, *texture_map(column, row))
     there = texel[:, 3] > layer.low
-    rows, columns, column, row, texel = (values[there] for values in (rows, columns, column, row, texel))
-    value = sample(grid, column, row)
+    rows, columns, texel = rows[there], columns[there], texel[there]
+    value = sample(grid, column[there], row[there])
     density = texel[:, 3:]
     alpha = smooth(layer.low, layer.high, density)
     shown = np.float32(layer.shade) * texel[:, :3] * value[:, :3] + density * value[:, 3:]
@@ -83,15 +83,19 @@ def _lay(canvas: Canvas, shell: Shell, layer: Layer, grid: Image, box: Box, surf
 
 def _window(canvas: Canvas, points: Array, camera: Array, *, inside: bool = False) -> Iterator[tuple[Box, Surface]]:
     """The part of the picture that a grid may cover, if any, and the grid's surface there: its outer or inner side."""
-    x, y, nearness = project_grid(points[:, ::-1] if inside else points, camera)
-    if not np.any(np.isfinite(x)):
+    present = np.flatnonzero(np.isfinite(points[..., 2]).any(axis=1))
+    if not len(present):
         return
+    first, last = present[0], present[-1] + 1
+    part = points[first:last, ::-1] if inside else points[first:last]
+    x, y, nearness = project_grid(part, camera)
     height, width = canvas.regions.shape
-    left, right = (int(np.clip(v, 0, width)) for v in (np.floor(np.nanmin(x)), np.ceil(np.nanmax(x)) + 1))
-    top, bottom = (int(np.clip(v, 0, height)) for v in (np.floor(np.nanmin(y)), np.ceil(np.nanmax(y)) + 1))
+    left, right = (int(min(max(v, 0), width)) for v in (np.fmin.reduce(x, None), np.fmax.reduce(x, None) + 2))
+    top, bottom = (int(min(max(v, 0), height)) for v in (np.fmin.reduce(y, None), np.fmax.reduce(y, None) + 2))
     if right <= left or bottom <= top:
         return
     surface = rasterize(x - left, y - top, nearness, bottom - top, right - left)
+    surface.row[...] += first
     if inside:
         surface = surface._replace(column=np.float32(points.shape[1] - 1) - surface.column)
     yield (slice(top, bottom), slice(left, right)), surface

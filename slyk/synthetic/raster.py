@@ -6,7 +6,7 @@ without numba or with SLYK_NO_NUMBA=1.
 
 import os
 from collections.abc import Callable
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -98,7 +98,7 @@ def _draw_numpy(x: Array, y: Array, near: Array, best: Array, column: Image, row
         high[front] = np.floor(np.clip(start + np.maximum(0, np.maximum(one, two)), -1, size - 1))
     keep = front[(right[front] >= left[front]) & (bottom[front] >= top[front])]
     span_x, span_y = right - left + 1, bottom - top + 1
-    found: list[tuple[Array, ...]] = []
+    found: list[tuple[NDArray[Any], ...]] = []
     for oy in range(int(span_y[keep].max(initial=0))):
         tall = keep[span_y[keep] > oy]
         for ox in range(int(span_x[tall].max(initial=0))):

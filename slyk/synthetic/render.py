@@ -14,7 +14,7 @@ from slyk.synthetic.annotate import annotate
 from slyk.synthetic.backdrop import draw_backdrop
 from slyk.synthetic.develop import develop
 from slyk.synthetic.domains import DOMAINS
-from slyk.synthetic.fields import sample, texture_map
+from slyk.synthetic.fields import Fields, on_texture, sample, texture_map
 from slyk.synthetic.glasses import draw_glasses
 from slyk.synthetic.head import ROWS, Head, build, normals
 from slyk.synthetic.identity import Identity, draw_identity, stream
@@ -24,7 +24,7 @@ from slyk.synthetic.periocular import Periocular
 from slyk.synthetic.raster import rasterize
 from slyk.synthetic.regions import Mask, Region, shrink
 from slyk.synthetic.scene import Scene, make_scene
-from slyk.synthetic.shade import Lighting, diffuse, light_up, shadow
+from slyk.synthetic.shade import Lighting, diffuse, in_infrared, light_up, shadow
 from slyk.synthetic.shells import Shell
 from slyk.synthetic.skin import Skin, paint
 
@@ -65,7 +65,9 @@ def make_person(seed: int, number: int) -> Person:
     rng = stream(seed, number, -1)
     identity = draw_identity(rng)
     head = build(identity, rng)
-    skin, hair = paint(identity, head, rng), shells.hair(identity, head, rng)
+    points = on_texture(head.rest)
+    fields = Fields(rng, points)
+    skin, hair = paint(identity, points, fields), shells.hair(identity, head, fields)
     eyes = periocular.build(identity, stream(seed, number, -1, use=4))
     return Person(identity, head, ears.build(identity, head.rest), skin, hair, eyes)
 
@@ -149,7 +151,8 @@ def _draw_skin(who: Person, scene: Scene, points: Array, light: Lighting, camera
     received, slant = sample(light.received, column, row), sample(light.slant, column, row)
     relief = (slope[:, 0] * slant[:, 0] + slope[:, 1] * slant[:, 1])[:, None]
     shine = texel[:, 3:] * received[:, 3:] * np.maximum(1 + 2 * relief, 0)
-    canvas.color[pixels] = texel[:, :3] * np.maximum(received[:, :3] + relief * light.key, 0) + shine
+    albedo = in_infrared(texel[:, :3]) if scene.light.infrared else texel[:, :3]
+    canvas.color[pixels] = albedo * np.maximum(received[:, :3] + relief * light.key, 0) + shine
     canvas.regions[pixels] = who.skin.regions[np.rint(v).astype(int), np.rint(u).astype(int)]
     return canvas
 

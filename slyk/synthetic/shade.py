@@ -48,6 +48,12 @@ def sheen(points: NDArray[np.floating], facing: NDArray[np.floating], light: Lig
     return np.asarray(np.float32(light.level * light.key.mean()) * np.asarray(lit, dtype=np.float32) * lobes)
 
 
+def in_infrared(color: Image) -> Image:
+    """Grey (..., 1) that near infrared shows of linear RGB: skins of all tones come near to each other, hair stays dark
+    (our choice, after published spectra of skin)."""
+    return np.asarray(np.float32(0.60) * color[..., :1] ** np.float32(0.35))
+
+
 def _along(vectors: NDArray[np.floating], direction: Array) -> Image:
     """Dot products (...) of vectors (..., 3) with a direction (3,), without BLAS: the same bits on each processor."""
     x, y, z = np.moveaxis(vectors.astype(np.float32), -1, 0)
@@ -56,12 +62,13 @@ def _along(vectors: NDArray[np.floating], direction: Array) -> Image:
 
 
 def _length(vectors: Image) -> Image:
-    return np.asarray(np.sqrt(np.square(vectors).sum(axis=-1, keepdims=True)))
+    x, y, z = (vectors[..., i : i + 1] for i in range(3))
+    return np.asarray(np.sqrt(x * x + y * y + z * z))
 
 
 class Lighting(NamedTuple):
-    """Light on a grid. received (R, C, 4): linear RGB and sheen; slant (R, C, 2): how much of the key light a slope of 1
-    along columns and rows adds; key (3,): its colour."""
+    """Light on a grid. received (R, C, 4): linear RGB and sheen; slant (R, C, 2): how much of the key light a slope
+    of 1 along columns and rows adds; key (3,): its colour."""
 
     received: Image
     slant: Image
@@ -80,10 +87,12 @@ def light_up(points: Array, light: Light, lit: Array, ambient: Array) -> Lightin
 
 def _tangents(points: Image) -> tuple[Image, Image]:
     """Unit vectors (R, C, 3) along columns and rows."""
-    across, down = np.empty_like(points), np.empty_like(points)
+    across: Image = np.empty_like(points)
+    down: Image = np.empty_like(points)
     across[:, :-1], across[:, -1] = points[:, 1:] - points[:, :-1], points[:, -1] - points[:, -2]
     down[:-1], down[-1] = points[1:] - points[:-1], points[-1] - points[-2]
-    return across / np.maximum(_length(across), 1e-6), down / np.maximum(_length(down), 1e-6)
+    least = np.float32(1e-6)
+    return np.asarray(across / np.maximum(_length(across), least)), np.asarray(down / np.maximum(_length(down), least))
 
 
 def shadow(grids: Sequence[Array], light: Light) -> Array:

@@ -23,8 +23,8 @@ class Layer(NamedTuple):
 
 
 class Shell(NamedTuple):
-    """offset (R, C, 3): from the skin to the outer surface, mm, NaN where there is none; texture (SIDE, SIDE, 4): linear
-    RGB and density 0-1; hollow: its inner side can be seen, as that of long hair."""
+    """offset (R, C, 3): from the skin to the outer surface, mm, NaN where there is none; texture (SIDE, SIDE, 4):
+    linear RGB and density 0-1; hollow: its inner side can be seen, as that of long hair or a scarf."""
 
     region: Region
     offset: Array
@@ -34,21 +34,19 @@ class Shell(NamedTuple):
     hollow: bool = False
 
 
-_STRANDS = (
-    Layer(0.35, 0.08, 0.30, 0.50), Layer(0.78, 0.16, 0.40, 0.72), Layer(0.90, 0.36, 0.62, 0.90), Layer(1.0, 0.52, 0.86, 1.05),
-)  # fmt: skip
+_STRANDS = (Layer(0.55, 0.08, 0.32, 0.60), Layer(0.88, 0.30, 0.58, 0.88), Layer(1.0, 0.50, 0.86, 1.05))
 _CLOTH = (Layer(1.0, 0.35, 0.65, 1.0),)
 
 
-def hair(p: Identity, head: Head, rng: Random) -> Shell:
+def hair(p: Identity, head: Head, fields: Fields) -> Shell:
     """The hair of a person: three surfaces, the outer ones with gaps between the strands."""
-    fields = Fields(rng, on_texture(head.rest))
+    rng = fields.rng
     x, y, z = np.moveaxis(head.rest, -1, 0)
     top = _hair_line(p, x, rng)
     cover = _hair_cover(p, x, y, z, top)
     lumps = cv2.resize(rng.normal(size=(12, 14)), (x.shape[1], x.shape[0]), interpolation=cv2.INTER_CUBIC)
     height = _hair_height(p, x, y, z, top) * np.clip(1 + (0.35 if p.hair_style == "curls" else 0.14) * lumps, 0.4, 1.8)
-    soft = np.asarray(cv2.GaussianBlur(cover, (0, 0), 2.5))
+    soft = np.asarray(cv2.GaussianBlur(cover, (0, 0), 2.5), dtype=np.float64)
     height = height * smooth(0.05, 0.9, soft) + 0.8
     offset = height[..., None] * normals(_blurred(head.rest, 3.0))
     offset[..., 0] += _curtain(p, x, y)
@@ -126,7 +124,7 @@ def headscarf(p: Identity, head: Head, rng: Random) -> Shell:
     drop = np.interp(y, [-130, 60, 100, 150, 240], [7.0, 8.0, 16.0, 20.0, 6.0])
     offset = (drop + 1.8 * folds)[..., None] * normals(_blurred(head.rest, 5.0))
     offset[cover < 0.02] = np.nan
-    return Shell(Region.HEADWEAR, offset, _cloth(p.scarf, head, cover, rng, 0.16), 0.06, _CLOTH)
+    return Shell(Region.HEADWEAR, offset, _cloth(p.scarf, head, cover, rng, 0.20), 0.06, _CLOTH, True)
 
 
 def under_hat(shell: Shell, head: Head) -> Shell:
@@ -144,13 +142,15 @@ def _hat_edge(z: Array) -> Array:
 
 def hat(p: Identity, head: Head, rng: Random) -> Shell:
     """A knitted hat."""
-    x, y, z = np.moveaxis(head.rest, -1, 0)
+    y, z = head.rest[..., 1], head.rest[..., 2]
     edge = _hat_edge(z)
     cover = smooth(2.5, -2.5, y - edge)
     roll = np.exp(-(((y - edge + 14.0) / 13.0) ** 4))
-    offset = (7.0 + 3.5 * roll + p.hair_thick_mm * 0.4)[..., None] * normals(_blurred(head.rest, 4.0))
+    offset = (2.5 + 3.0 * roll + (4.0 + 0.4 * p.hair_thick_mm) * smooth(0, -30, y - edge))[..., None] * normals(
+        _blurred(head.rest, 4.0)
+    )
     offset[cover < 0.02] = np.nan
-    shell = Shell(Region.HEADWEAR, offset, _cloth(p.scarf, head, cover, rng, 0.10), 0.03, _CLOTH)
+    shell = Shell(Region.HEADWEAR, offset, _cloth(p.scarf, head, cover, rng, 0.12), 0.03, _CLOTH, True)
     rib = 1 + 0.22 * np.sin(np.linspace(0, 150 * np.pi, SIDE, dtype=np.float32))
     shell.texture[..., :3] *= rib[None, :, None]
     return shell

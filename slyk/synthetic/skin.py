@@ -5,9 +5,9 @@ from typing import NamedTuple
 import numpy as np
 
 from slyk.synthetic.face import MOUTH_MM, NOSE_TIP_MM, brow_line, bump, smooth
-from slyk.synthetic.fields import SIDE, Fields, mix, on_texture
-from slyk.synthetic.head import ROWS, Head
-from slyk.synthetic.identity import Identity, Image, Random
+from slyk.synthetic.fields import SIDE, Fields, mix, steps_mm
+from slyk.synthetic.head import ROWS
+from slyk.synthetic.identity import Identity, Image
 from slyk.synthetic.regions import Mask, Region
 
 _PORES_MM = 0.10
@@ -41,14 +41,12 @@ class _Place(NamedTuple):
     front: Image
 
 
-def paint(person: Identity, head: Head, rng: Random) -> Skin:
-    """The skin of a person, with lips, brows, stubble, neck and clothes."""
-    points = on_texture(head.rest)
+def paint(person: Identity, points: Image, noise: Fields) -> Skin:
+    """The skin of a person, with lips, brows, stubble, neck and clothes; points (SIDE, SIDE, 3): where texels lie."""
     x, y, z = np.moveaxis(points, -1, 0)
     row = np.broadcast_to(np.linspace(0, len(ROWS) - 1, SIDE)[:, None], x.shape)
     height = np.interp(row, np.arange(len(ROWS)), ROWS).astype(np.float32)
     at = _Place(x, y, z, height, np.abs(x), smooth(48, 20, z))
-    noise = Fields(rng, points)
     lips, slit = _lip_alpha(person, at)
     color = _lips(_skin_color(person, at, noise), person, at, lips, slit, noise)
     brow = _brow_alpha(person, at, noise)
@@ -73,7 +71,8 @@ def _skin_color(p: Identity, at: _Place, noise: Fields) -> Image:
     tone = tone * (1 - red[..., None] * _f32([0.02, 0.22, 0.20]))
     pale = 0.12 * bump(at.x, at.y, (0, -48), (40, 18)) * at.front
     tone = tone * (1 + pale[..., None])
-    bag = (0.08 + 0.24 * p.age) * bump(at.side, at.y - 0.05 * at.side, (p.pupil_distance_mm / 2, 13), (15, 4.5))
+    below = np.asarray(at.y - 0.05 * at.side, dtype=np.float32)
+    bag = (0.08 + 0.24 * p.age) * bump(at.side, below, (p.pupil_distance_mm / 2, 13), (15, 4.5))
     return np.asarray(tone * (1 - (bag * at.front)[..., None] * _f32([0.8, 1.0, 0.85])))
 
 
@@ -113,6 +112,8 @@ def _brow_alpha(p: Identity, at: _Place, noise: Fields) -> Image:
 
 
 def _beard(color: Image, p: Identity, at: _Place, noise: Fields) -> tuple[Image, Image]:
+    if p.beard == 0:
+        return color, np.zeros_like(at.x)
     chin = smooth(36, 82, at.y + 0.28 * at.side) * smooth(128, 110, at.height) * smooth(86, 52, at.side)
     lip = 1.1 * bump(at.x, at.height, (0, 58.5), (25, 6))
     mouth = np.hypot(at.side / (p.mouth_half_width_mm * 1.05), (at.height - MOUTH_MM - 1.0) / 10.5)
@@ -128,9 +129,10 @@ def _marks(color: Image, p: Identity, at: _Place, noise: Fields) -> Image:
     tip = NOSE_TIP_MM + p.nose_length_mm
     nostril = bump(at.side, at.height, (6.4 * p.nose_width, tip + 9.2), (3.1, 1.9)) * at.front
     color = color * (1 - 0.9 * np.clip(nostril * 1.25, 0, 1)[..., None])
-    spots = smooth(0.80, 0.95, noise.grain(2.2)) * p.freckles * bump(at.x, at.y, (0, 28), (45, 22)) * at.front
     moles = smooth(0.965, 0.995, noise.grain(3.5)) * (0.1 + 0.5 * p.age) * smooth(60, 30, at.z)
-    color = color * (1 - spots[..., None] * _f32([0.25, 0.38, 0.45]))
+    if p.freckles > 0:
+        spots = smooth(0.80, 0.95, noise.grain(2.2)) * p.freckles * bump(at.x, at.y, (0, 28), (45, 22)) * at.front
+        color = color * (1 - spots[..., None] * _f32([0.25, 0.38, 0.45]))
     return np.asarray(color * (1 - moles[..., None] * _f32([0.30, 0.42, 0.45])))
 
 
@@ -158,8 +160,8 @@ def _heights(p: Identity, at: _Place, noise: Fields, lips: Image, stubble: Image
 
 def _slopes(height: Image, points: Image) -> Image:
     """Slope (SIDE, SIDE, 2) of a relief along columns and rows."""
-    step_v, step_u = (np.linalg.norm(np.gradient(points, axis=i), axis=-1) for i in (0, 1))
-    rise_v, rise_u = np.gradient(height)
+    step_u, step_v = steps_mm(points)
+    rise_u, rise_v = np.diff(height, axis=1, append=height[:, -1:]), np.diff(height, axis=0, append=height[-1:])
     slopes = [rise_u / np.maximum(step_u, 0.1), rise_v / np.maximum(step_v, 0.1)]
     return np.asarray(np.clip(np.dstack(slopes), -0.8, 0.8), dtype=np.float32)
 
