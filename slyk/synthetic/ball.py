@@ -18,7 +18,7 @@ from slyk.synthetic.shade import diffuse
 
 Values = NDArray[Any]
 
-_WHITE = np.array([0.56, 0.52, 0.48])
+_WHITE = np.array([0.385, 0.355, 0.33])
 _FLESH = np.array([0.46, 0.20, 0.17])
 _VESSEL = np.array([0.45, 0.14, 0.11])
 _BLACK = 0.003
@@ -60,14 +60,16 @@ def draw_ball(
     place = _place(at, sight.point, scene.lids[index], own)
     regions = np.where(place.flesh > 0, np.uint8(Region.EYES), sight.part)
     arriving = _arriving(sight, axis, place, scene, lit, index)
-    white = _white(sight, axis, person, own, scene, index)
-    edge = max(0.045, 0.6 * sample_mm / person.iris_radius_mm)
+    turn = _turn(sight, axis, index)
+    white = _white(sight, turn, person, own, scene)
+    edge = max(0.06, 0.6 * sample_mm / person.iris_radius_mm)
     beside = smooth(1 - edge, 1 + edge, sight.rho)[:, None]
-    iris = _iris(sight, axis, person, own, scene, sample_mm, index)
+    iris = _iris(sight, turn, person, own, scene, sample_mm)
     base = (iris + beside * (white - iris)) * arriving
     base += _mirrored(sight, directions, axis, place, sample_mm, scene, lit, index)
     share = np.clip(place.flesh / sample_mm + 0.5, 0.0, 1.0)[:, None]
-    return Shown(regions, (base + share * (_flesh(place, arriving, scene, person, own, lit) - base)).astype(np.float32))
+    flesh = _flesh(place, arriving, scene, person, own, lit, sample_mm)
+    return Shown(regions, (base + share * (flesh - base)).astype(np.float32))
 
 
 def _place(at: tuple[Array, Array], point: Array, lids: eye.Lids, own: Periocular) -> _Place:
@@ -91,18 +93,19 @@ def _arriving(sight: eye.Sight, axis: Array, place: _Place, scene: Scene, lit: f
     reach = 0.5 + 1.5 * float(np.clip(-toward[1] / max(-toward[2], 0.3), 0.0, 1.2))
     key = lit * (0.12 + 0.88 * smooth(0.15 * reach, reach + 0.9, place.below))
     hollow = (0.30 + 0.70 * smooth(-0.3, 3.6, place.below)) * (0.70 + 0.30 * smooth(-0.4, 1.8, place.above))
-    hollow = hollow * (0.42 + 0.58 * smooth(half + 0.5, half - 6.5, np.abs(place.x)))
+    corner = 0.34 + 0.66 * smooth(half + 0.5, half - 7.5, np.abs(place.x))
+    hollow = hollow * np.where(place.flesh > 0, 0.55 + 0.45 * corner, corner)
     return diffuse(normal, light, key * (0.55 + 0.45 * hollow), 0.85 * hollow)
 
 
-def _white(sight: eye.Sight, axis: Array, p: Identity, own: Periocular, scene: Scene, index: int) -> Values:
-    turn = _turn(sight, axis, index)
+def _white(sight: eye.Sight, turn: Values, p: Identity, own: Periocular, scene: Scene) -> Values:
     rings = np.clip((sight.rho - 1) / (VESSELS_RHO - 1), 0, 1) * (own.vessels.shape[0] - 1)
     vessels = _sampled(own.vessels, turn * (own.vessels.shape[1] - 1), rings)
     vessels = vessels * smooth(1.05, 1.5, sight.rho) * (0.25 + 0.55 * p.redness)
     if scene.light.infrared:
         return np.repeat((_WHITE_IR * (1 - 0.12 * vessels))[:, None], 3, axis=1)
-    white = _WHITE * (1 - 0.10 * p.age * np.array([0.2, 0.5, 1.6]))
+    tone = 0.70 + 0.30 * min(float(p.skin.mean()) / 0.4, 1.0)
+    white = tone * _WHITE * (1 - 0.10 * p.age * np.array([0.2, 0.5, 1.6]))
     far = 0.05 + 0.10 * p.redness + 0.22 * smooth(1.2, 2.1, sight.rho)
     white = white + (_FLESH - white) * far[:, None]
     return np.asarray(white + (_VESSEL - white) * np.clip(vessels, 0, 0.8)[:, None])
@@ -117,19 +120,21 @@ def _turn(sight: eye.Sight, axis: Array, index: int) -> Values:
 
 def _sampled(picture: Image, columns: Values, rows: Values) -> Image:
     """Values of a picture at (N,) places."""
-    maps = (v.astype(np.float32)[:, None] for v in (columns, rows))
-    return np.asarray(cv2.remap(picture, *maps, cv2.INTER_LINEAR, None, cv2.BORDER_REPLICATE)[:, 0])
+    side = int(len(columns) ** 0.5) + 1  # as a square: OpenCV takes no picture of more than 32767 rows
+    maps = (np.resize(v.astype(np.float32), (side, side)) for v in (columns, rows))
+    found = cv2.remap(picture, *maps, cv2.INTER_LINEAR, None, cv2.BORDER_REPLICATE)
+    return np.asarray(found.reshape(side * side, *picture.shape[2:])[: len(columns)])
 
 
 def _iris(
-    sight: eye.Sight, axis: Array, p: Identity, own: Periocular, scene: Scene, sample_mm: float, index: int
+    sight: eye.Sight, turn: Values, p: Identity, own: Periocular, scene: Scene, sample_mm: float
 ) -> Values:
     """The iris's fibres stretch as the pupil narrows; both its edges are soft, the outer one dark."""
     level = level_of(len(own.iris), IRIS_TEXEL_MM, sample_mm)
     picture, pupil = own.iris[level], scene.pupil_mm / p.iris_radius_mm
     rings = np.clip((sight.rho - pupil) / (1 - pupil), 0, 1) * picture.shape[0] - 0.5
-    value, warm = _sampled(picture, _turn(sight, axis, index) * (picture.shape[1] - 1), rings).T
-    limbus = 1 - 0.70 * smooth(0.78, 1.0, sight.rho)
+    value, warm = _sampled(picture, turn * (picture.shape[1] - 1), rings).T
+    limbus = 1 - 0.62 * smooth(0.76, 1.0, sight.rho)
     # the cornea gathers light on the side away from the lamp
     key = float(scene.light.key.mean())
     gathered = 0.40 * key / (key + 0.6) / p.iris_radius_mm * (sight.off @ (scene.rotation.T @ scene.light.direction))
@@ -138,7 +143,7 @@ def _iris(
         tone = 0.17 + 0.10 * (1 - np.exp(-6 * float(p.iris.mean())))
         color = (tone * (0.35 + 0.65 * value))[:, None] * np.ones(3)
     else:
-        color = 1.25 * value[:, None] * (p.iris + warm[:, None] * (own.inner - p.iris))
+        color = value[:, None] * (own.outer + warm[:, None] * (own.inner - own.outer))
     soft = max(0.10, 0.55 * sample_mm)
     open_ = smooth(scene.pupil_mm - soft, scene.pupil_mm + soft, sight.rho * p.iris_radius_mm)[:, None]
     return np.asarray(_BLACK + open_ * (color - _BLACK))
@@ -159,10 +164,14 @@ def _mirrored(
     points = sight.point @ scene.rotation.T + scene.eyes[index]
     light = radiance(points, mirrored, scene, lit, 1.4 * sample_mm / eye.CORNEA_MM)
     strength = fresnel(-np.einsum("ij,ij->i", directions, normal), _TEARS) * (0.35 + 0.65 * share[:, 0])
-    return light * (strength * smooth(0.0, 1.0, place.below))[:, None]
+    half = scene.lids[index].half_width_mm
+    seen = smooth(0.0, 1.0, place.below) * smooth(half - 0.5, half - 5.0, np.abs(place.x))
+    return light * (strength * seen)[:, None]
 
 
-def _flesh(place: _Place, arriving: Values, scene: Scene, p: Identity, own: Periocular, lit: float) -> Values:
+def _flesh(
+    place: _Place, arriving: Values, scene: Scene, p: Identity, own: Periocular, lit: float, sample_mm: float
+) -> Values:
     """Caruncle and margins of the lids, with the line of tears along the lower one."""
     light = scene.light
     inner = smooth(-0.3, 0.8, place.caruncle)[:, None]
@@ -172,6 +181,8 @@ def _flesh(place: _Place, arriving: Values, scene: Scene, p: Identity, own: Peri
     shaded = np.where(place.below < 0, 0.45, 1.0)[:, None]
     color = (margin + inner * (flesh * lump[:, None] - margin)) * np.maximum(arriving * 1.25, 0.0) * shaded
     shine = np.interp(place.x, np.linspace(-15, 15, len(own.sparkle)), own.sparkle)
-    tears = shine * np.exp(-((place.above / 0.16) ** 2)) + 0.25 * np.exp(-(((place.caruncle - 0.9) / 0.35) ** 2))
-    wet = light.level * (0.30 * lit * light.key + 0.10 * light.ambient.mean(axis=0))
+    thin = max(0.16, 0.8 * sample_mm)
+    tears = shine * np.exp(-((place.above / thin) ** 2)) * (0.16 / thin)
+    tears += 0.25 * np.exp(-(((place.caruncle - 0.9) / max(0.35, thin)) ** 2))
+    wet = light.level * (0.16 * lit * light.key + 0.06 * light.ambient.mean(axis=0))
     return np.asarray(color + tears[:, None] * wet)

@@ -22,7 +22,7 @@ CORNEA_MM = 7.8
 CORNEA_CENTER_MM = 5.4
 """The cornea is the sphere of CORNEA_MM about this point of the optical axis; it leaves the ball at the limbus."""
 _FLAT_FROM_MM = 9.8
-_FLAT_SLOPE = 0.5
+_FLAT_SLOPE = 0.3
 
 
 @dataclass(frozen=True)

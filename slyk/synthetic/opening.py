@@ -29,15 +29,16 @@ _REDDER = np.array([0.15, 1.0, 0.85], dtype=np.float32)
 
 class Part(NamedTuple):
     """The part of the picture around an eye. rows, columns: where; x, y (h, w): the skin's place, the eye's frame, mm,
-    far away where there is none; off (h, w): its distance from the lids' surface; directions (h, w, 3): of the rays,
-    the eye's frame, z = 1 in the camera's; sample_mm: size of a sample."""
+    far away where there is none; off (h, w): its distance from the lids' surface; u (w,), v (h,): directions of the
+    rays (u, v, 1), camera frame; sample_mm: size of a sample."""
 
     rows: slice
     columns: slice
     x: Array
     y: Array
     off: Array
-    directions: Array
+    u: Array
+    v: Array
     sample_mm: float
 
 
@@ -58,12 +59,14 @@ def draw_eye(
     upper, lower = lids.curves(part.x)
     seen = color[box]
     seen *= _skin(part, upper, lower, scene, person, own, lids, lit)
-    inside = np.where(part.off < _TOUCH_MM, np.minimum(part.y - upper, lower - part.y) / part.sample_mm, -1.0)
+    within = np.minimum(np.minimum(part.y - upper, lower - part.y), lids.half_width_mm - np.abs(part.x))
+    inside = np.where(part.off < _TOUCH_MM, within / part.sample_mm, -1.0)
     rows, columns = np.nonzero(inside > -0.5)
     if len(rows):
         inside, open_ = inside[rows, columns], inside[rows, columns] > 0
         at = part.x[rows, columns], part.y[rows, columns]
-        shown = draw_ball(at, part.directions[rows, columns], part.sample_mm, scene, person, own, lit, index)
+        rays = np.stack([part.u[columns], part.v[rows], np.ones(len(rows))], axis=-1) @ scene.rotation
+        shown = draw_ball(at, rays, part.sample_mm, scene, person, own, lit, index)
         share = np.minimum(inside + 0.5, 1.0)[:, None].astype(np.float32)
         seen[rows, columns] += share * (shown.color - seen[rows, columns])
         regions[box][rows[open_], columns[open_]] = shown.regions[open_]
@@ -75,7 +78,8 @@ def _part(nearness: Array, camera: Array, scene: Scene, index: int) -> Part | No
     if center[2] < 15.0:
         return None
     focal = float(camera[0, 0])
-    reach = 24.0 * focal / max(center[2] - 12.0, 5.0)
+    extent = np.abs(rotation[:2, :2]) @ np.array(REACH_MM) + 8.0 * np.abs(rotation[:2, 2])
+    reach = extent * focal / max(center[2] - 12.0, 5.0)
     middle = camera[:2, :2].diagonal() * center[:2] / center[2] + camera[:2, 2]
     low, high = np.floor(middle - reach).astype(int), np.ceil(middle + reach).astype(int) + 1
     left, right = (int(np.clip(v, 0, nearness.shape[1])) for v in (low[0], high[0]))
@@ -84,18 +88,19 @@ def _part(nearness: Array, camera: Array, scene: Scene, index: int) -> Part | No
         return None
     u = (np.arange(left, right) - camera[0, 2]) / focal
     v = (np.arange(top, bottom) - camera[1, 2]) / camera[1, 1]
-    directions = u[None, :, None] * rotation[0] + (v[:, None, None] * rotation[1] + rotation[2])
     near = nearness[top:bottom, left:right]
     z = 1.0 / np.maximum(near, 1e-6)
     origin = center @ rotation
-    x, y, deep = (z * directions[..., i] - origin[i] for i in range(3))
-    off = np.abs(deep - lid_depth(np.hypot(x, y)))
+    x, y, deep = (
+        z * (u * rotation[0, i] + (v * rotation[1, i] + rotation[2, i])[:, None]) - origin[i] for i in range(3)
+    )
+    off = np.abs(deep - lid_depth(np.sqrt(x * x + y * y)))
     wanted = (near > 0) & (np.abs(x) < REACH_MM[0]) & (np.abs(y) < REACH_MM[1]) & (off < _NEAR_MM)
     if not wanted.any():
         return None
     x, y = np.where(wanted, x, 99.0), np.where(wanted, y, 99.0)
     sample_mm = max(float(center[2]) - 11.0, 5.0) / focal
-    return Part(slice(top, bottom), slice(left, right), x, y, off, directions, sample_mm)
+    return Part(slice(top, bottom), slice(left, right), x, y, off, u, v, sample_mm)
 
 
 def _skin(
@@ -142,29 +147,30 @@ def _folds(
 
     def bell(value: Values, width: float) -> Values:
         """A hill; no narrower than the samples, and then as much lower."""
-        wide = (width**2 + (0.9 * sample_mm) ** 2) ** 0.5
+        wide = max(width, 0.8 * sample_mm)
         return np.asarray(np.exp(-((value / np.float32(wide)) ** 2)) * np.float32(width / wide))
 
     width, face = p.fissure_half_width_mm, scene.expression
     within = smooth(width + 1.0, width - 2.0, np.abs(x))
     wide = smooth(width + 5.0, width - 3.0, np.abs(x))
-    outside, outside_low = over > 0, under > 0
+    outside, outside_low = over > -sample_mm, under > -sample_mm  # half of a sample on the edge is skin
     # the crease stays behind when the lid comes down, and its fold opens
     free = (1 - own.hood) * p.crease_mm + own.hood * 1.3
     at = np.maximum(free * (0.62 + 0.38 * (1 - (x / width) ** 2)) + 0.65 * down + 1.2 * face.brow, 0.7)
-    fold = wide / (1 + np.maximum(down, 0.0) / 5.0)
+    begun = within + (1 - within) * smooth(0.0, 2.0, np.abs(over))  # beyond the corners nothing begins at the edge
+    fold = begun * wide / (1 + np.maximum(down, 0.0) / 5.0)
     e = over - at
-    dark = 0.62 * bell(e, 0.42) + 0.26 * bell(e, 1.7) * (e < 0) + 0.16 * bell(e, 1.2) * (e > 0)
+    dark = 0.40 * bell(e, 0.5) + 0.24 * bell(e, 1.8) * (e < 0) + 0.14 * bell(e, 1.5) * (e > 0)
     rise = (0.75 * bell(e - 0.9, 1.0) - 0.35 * bell(e - 3.4, 1.8)) * light_y
-    gleam = 0.16 * bell(over / at - 0.5, 0.3) * outside * wide
+    gleam = 0.16 * bell(over / at - 0.5, 0.3) * outside * within
     lid = 1 - fold * outside * (dark - rise) + gleam
-    root = (0.50 + 0.40 * p.makeup) * bell(over - 0.2, 0.55 + 0.4 * p.makeup) * (0.85 + 0.35 * x / width)
+    root = (0.66 + 0.30 * p.makeup) * bell(over - 0.2, 0.6 + 0.4 * p.makeup) * (0.85 + 0.35 * x / width)
     lid = lid * (1 - np.clip(root, 0, 0.95) * outside * within)
     lid = lid * (1 - 0.35 * p.makeup * np.exp(-((over / 5) ** 2)) * outside * within)
     tense = 1 + 0.8 * face.squint + 0.8 * face.smile
     roll = 0.10 * tense * bell(under - 2.2, 1.2) - (0.11 + 0.10 * p.age) * tense * bell(under - 5.2, 1.0)
     pouch = 0.06 * p.age * bell(under - 9.0, 2.2) - 0.10 * p.age * bell(under - 12.5, 1.3)
-    low = 1 + (roll + pouch * smooth(17, 10, np.abs(x))) * outside_low * wide
+    low = 1 + (roll + pouch * smooth(17, 10, np.abs(x))) * outside_low * wide * begun
     low = low * (1 - 0.32 * bell(under - 0.7, 0.5) * outside_low * within * (0.8 + 0.3 * x / width))
     y = np.where(over > 0, -over, under)
     hollow = 0.34 * bump(x, y, (-width - 3.0, -3.5), (5.5, 7.0)) + 0.20 * bump(x, y, (-width + 5, -9.0), (8.0, 4.5))
@@ -181,9 +187,11 @@ def _draw_lashes(
     light, lids = scene.light, scene.lids[index]
     moved = camera.copy()
     moved[:2, 2] -= part.columns.start, part.rows.start
-    num_points = int(np.clip(2.5 / part.sample_mm, 4, 14))
+    num_points = int(np.clip(2.5 / part.sample_mm, 5, 14))
     total = np.zeros(nearness.shape, np.float32)
+    every = 2 if part.sample_mm > 0.25 else 1  # the samples are too large to tell them apart
     for upper, row in ((False, own.lower[index]), (True, own.upper[index])):
+        row = lashes.merged(row, every)
         points = lashes.strands(row, lids, upper, num_points) @ scene.rotation.T + scene.eyes[index]
         ink = lashes.cover(points, row.width, moved, nearness)
         total += ink - total * ink

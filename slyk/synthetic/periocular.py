@@ -40,7 +40,7 @@ class Periocular(NamedTuple):
     """skin: levels (h, w, 4) of albedo (relative), redness, slopes of the relief along x and y; iris: levels (r, t, 2)
     of brightness and of the inner colour's share, by distance from the pupil's edge and angle; vessels (r, t) 0-1;
     upper, lower: lashes of the right and the left eye; caruncle_mm: its width; hood: 0 a free lid to 1 a fold that
-    hides the crease and the inner corner; inner (3,): the iris's colour around the pupil; sparkle (64,): where the tear
+    hides the crease and the inner corner; outer, inner (3,): the iris's colour at its edge and around the pupil; sparkle (64,): where the tear
     film shines along the lower lid."""
 
     skin: tuple[Image, ...]
@@ -50,13 +50,15 @@ class Periocular(NamedTuple):
     lower: tuple[Lashes, Lashes]
     caruncle_mm: float
     hood: float
+    outer: Array
     inner: Array
     sparkle: Array
 
 
 def build(person: Identity, rng: Random) -> Periocular:
     """The person's eyes."""
-    warm = np.array([1.5, 1.0, 0.55]) * person.iris + 0.02 * np.array([1.0, 0.6, 0.2])
+    outer = 0.65 * person.iris + 0.35 * person.iris.mean() + 0.004
+    warm = np.array([1.3, 1.0, 0.7]) * outer + 0.012 * np.array([1.0, 0.65, 0.3])
     return Periocular(
         skin=_pyramid(_skin(person, rng)),
         iris=_pyramid(_iris(rng), wrap=True),
@@ -65,14 +67,15 @@ def build(person: Identity, rng: Random) -> Periocular:
         lower=(_lashes(person, rng, False), _lashes(person, rng, False)),
         caruncle_mm=float(rng.uniform(2.6, 3.9)),
         hood=float(rng.uniform(0.4, 1.0)) if rng.uniform() < 0.22 else 0.0,
-        inner=person.iris + (warm - person.iris) * rng.uniform(0.2, 0.9),
+        outer=outer,
+        inner=outer + (warm - outer) * rng.uniform(0.2, 0.9),
         sparkle=smooth(0.35, 0.9, rng.uniform(size=64)),
     )
 
 
 def level_of(levels: int, texel_mm: float, sample_mm: float) -> int:
-    """The level whose texels are at least half as large as a sample and at most as large."""
-    return int(np.clip(np.floor(np.log2(max(sample_mm / texel_mm, 1e-6))), 0, levels - 1))
+    """The level whose texels are nearest to a sample in size."""
+    return int(np.clip(np.rint(np.log2(max(sample_mm / texel_mm, 1e-6))), 0, levels - 1))
 
 
 def _pyramid(base: Values, *, wrap: bool = False) -> tuple[Image, ...]:
