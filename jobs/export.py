@@ -58,7 +58,8 @@ def _annotations(source: Path, name: str, layout: Layout) -> pa.Table:
     path = source / ANNOTATIONS
     if not path.is_file():
         raise DataMissingError(
-            f"{path} not found: render a set of the domain {layout.DOMAIN!r} there (docs/layouts.md)"
+            f"{path} not found: render a set of the domain {layout.DOMAIN!r} there, named under render in params.yaml, "
+            "with dvc repro (docs/layouts.md)"
         )
     table = pq.read_table(path)
     found = sorted(pc.unique(table["domain"]).to_pylist()) if "domain" in table.column_names else ["unknown"]

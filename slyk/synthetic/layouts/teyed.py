@@ -12,10 +12,10 @@ WIDTH the shorter axis, ANGLE its direction in degrees, clockwise on the picture
 ellipse shrunk until it just holds the pupil's axes.
 
 Our choice: gaze is the optical axis, exact, in the frame whose z is the ray to the eyeball; RADIUS is the distance from
-the centre of rotation to the iris's plane in px; the eyeball's centre is what makes the relation hold, a fraction of a px from its
-projection, since the real files know no perspective. AVG INACCURACY is 0. A part is valid where at least half of its
-points are seen, gaze where the pupil is. Lids' 3D points have their own depth before the eyeball's centre, since they
-lie outside the sphere. Segmentations are 255 where the photo shows the part (iris with pupil; lid: all between the
+the centre of rotation to the iris's plane in px; the eyeball's centre is what makes the relation hold, less than a px
+from its projection, since the real files know no perspective. AVG INACCURACY is 0. A part is valid where at least half
+of its points are seen, gaze where the pupil is. Lids' 3D points have their own depth before the eyeball's centre, since
+they lie outside the sphere. Segmentations are 255 where the photo shows the part (iris with pupil; lid: all between the
 lids), else 0, and compressed as the real ones are: threshold at 128.
 """
 

@@ -156,3 +156,20 @@ def test_signs(
     yaw, pitch = angles(gaze)
     assert pitch == pytest.approx(expected[1] * np.pi / 2, abs=2e-3)
     assert expected[0] == 0 or yaw == pytest.approx(expected[0] * np.pi / 2, abs=1e-5)
+
+
+@pytest.mark.parametrize(("degrees", "camera", "beside"), [(80, 1, 8), (-80, 4, -8), (170, 2, 26), (-140, 3, 4)])
+def test_targets_are_seen_by_the_nearest_of_five_cameras(
+    made: Exported, tmp_path: Path, degrees: float, camera: int, beside: float
+) -> None:
+    """A target some degrees to the right of camera 0 and how far it lies to the right of the nearest one."""
+    turn = np.deg2rad(degrees)
+    target = [3000 * np.sin(turn), -300.0, 3000 * np.cos(turn)]
+    rows = [{**row, "gaze_target_mm": target} for row in made.rows]
+    (tmp_path / "set").mkdir()
+    (tmp_path / "set/photos").symlink_to(made.source / "photos")
+    export(annotated(tmp_path / "set", rows).root, "gaze360", tmp_path / "out")
+    data, off = loadmat(tmp_path / "out/metadata.mat"), np.deg2rad(beside)
+    assert np.all(data["target_cam"] == camera)
+    pixel = FULL / 2 + 2100 * np.array([np.tan(off), -0.1 / np.cos(off)])
+    assert np.allclose(data["target_pos2d"] * FULL, pixel)
