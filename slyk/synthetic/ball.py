@@ -126,9 +126,7 @@ def _sampled(picture: Image, columns: Values, rows: Values) -> Image:
     return np.asarray(found.reshape(side * side, *picture.shape[2:])[: len(columns)])
 
 
-def _iris(
-    sight: eye.Sight, turn: Values, p: Identity, own: Periocular, scene: Scene, sample_mm: float
-) -> Values:
+def _iris(sight: eye.Sight, turn: Values, p: Identity, own: Periocular, scene: Scene, sample_mm: float) -> Values:
     """The iris's fibres stretch as the pupil narrows; both its edges are soft, the outer one dark."""
     level = level_of(len(own.iris), IRIS_TEXEL_MM, sample_mm)
     picture, pupil = own.iris[level], scene.pupil_mm / p.iris_radius_mm

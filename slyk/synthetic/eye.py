@@ -21,8 +21,8 @@ LID_MM = 13.3
 CORNEA_MM = 7.8
 CORNEA_CENTER_MM = 5.4
 """The cornea is the sphere of CORNEA_MM about this point of the optical axis; it leaves the ball at the limbus."""
-_FLAT_FROM_MM = 9.8
-_FLAT_SLOPE = 0.3
+_FLAT_FROM_MM = 9.5
+_FLAT_SLOPE = 0.15
 
 
 @dataclass(frozen=True)

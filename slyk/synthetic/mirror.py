@@ -59,9 +59,13 @@ def _key(mirrored: Values, scene: Scene, blur: float) -> Values:
     right, down = across(direction)
     u, v, front = mirrored @ right, mirrored @ down, mirrored @ direction > 0
     soft = max(0.015, 0.7 * blur)
-    pane = smooth(_WINDOW[0] + soft, _WINDOW[0] - soft, np.abs(u)) * smooth(_WINDOW[1] + soft, _WINDOW[1] - soft, np.abs(v))
+    pane = smooth(_WINDOW[0] + soft, _WINDOW[0] - soft, np.abs(u)) * smooth(
+        _WINDOW[1] + soft, _WINDOW[1] - soft, np.abs(v)
+    )
     bar = np.maximum(smooth(0.012 + soft, 0.0, np.abs(u)), smooth(0.012 + soft, 0.0, np.abs(v + 0.04)))
-    return np.asarray(pane * (1 - 0.75 * bar * min(1.0, 0.012 / soft)) * front * (np.pi / (4 * _WINDOW[0] * _WINDOW[1])))
+    return np.asarray(
+        pane * (1 - 0.75 * bar * min(1.0, 0.012 / soft)) * front * (np.pi / (4 * _WINDOW[0] * _WINDOW[1]))
+    )
 
 
 def _lamp(points: Values, mirrored: Values, led: Array, blur: float) -> Values:

@@ -160,7 +160,7 @@ def _folds(
     begun = within + (1 - within) * smooth(0.0, 2.0, np.abs(over))  # beyond the corners nothing begins at the edge
     fold = begun * wide / (1 + np.maximum(down, 0.0) / 5.0)
     e = over - at
-    dark = 0.40 * bell(e, 0.5) + 0.24 * bell(e, 1.8) * (e < 0) + 0.14 * bell(e, 1.5) * (e > 0)
+    dark = own.crease * bell(e, 0.5) + 0.24 * bell(e, 1.8) * (e < 0) + 0.14 * bell(e, 1.5) * (e > 0)
     rise = (0.75 * bell(e - 0.9, 1.0) - 0.35 * bell(e - 3.4, 1.8)) * light_y
     gleam = 0.16 * bell(over / at - 0.5, 0.3) * outside * within
     lid = 1 - fold * outside * (dark - rise) + gleam

@@ -41,7 +41,7 @@ class Periocular(NamedTuple):
     of brightness and of the inner colour's share, by distance from the pupil's edge and angle; vessels (r, t) 0-1;
     upper, lower: lashes of the right and the left eye; caruncle_mm: its width; hood: 0 a free lid to 1 a fold that
     hides the crease and the inner corner; outer, inner (3,): the iris's colour at its edge and around the pupil; sparkle (64,): where the tear
-    film shines along the lower lid."""
+    film shines along the lower lid; crease: depth of the upper lid's crease, 0-1."""
 
     skin: tuple[Image, ...]
     iris: tuple[Image, ...]
@@ -53,6 +53,7 @@ class Periocular(NamedTuple):
     outer: Array
     inner: Array
     sparkle: Array
+    crease: float
 
 
 def build(person: Identity, rng: Random) -> Periocular:
@@ -70,6 +71,7 @@ def build(person: Identity, rng: Random) -> Periocular:
         outer=outer,
         inner=outer + (warm - outer) * rng.uniform(0.2, 0.9),
         sparkle=smooth(0.35, 0.9, rng.uniform(size=64)),
+        crease=float(rng.uniform(0.15, 0.45)),
     )
 
 
@@ -110,8 +112,20 @@ def _skin(p: Identity, rng: Random) -> Values:
     # fine lines follow the lids: noise drawn along straight lines, then bent
     bent = np.broadcast_to(y + np.where(y < 0, 4.5, -4.0) * bow, shape) / TEXEL_MM + height / 2
     across = np.broadcast_to(np.arange(width, dtype=np.float32), shape)
-    fine = cv2.remap(_soft(rng, shape, 14.0, 1.2), across, bent.astype(np.float32), cv2.INTER_LINEAR, borderMode=cv2.BORDER_REFLECT_101)
-    deep = cv2.remap(_soft(rng, shape, 40.0, 2.6), across, bent.astype(np.float32), cv2.INTER_LINEAR, borderMode=cv2.BORDER_REFLECT_101)
+    fine = cv2.remap(
+        _soft(rng, shape, 14.0, 1.2),
+        across,
+        bent.astype(np.float32),
+        cv2.INTER_LINEAR,
+        borderMode=cv2.BORDER_REFLECT_101,
+    )
+    deep = cv2.remap(
+        _soft(rng, shape, 40.0, 2.6),
+        across,
+        bent.astype(np.float32),
+        cv2.INTER_LINEAR,
+        borderMode=cv2.BORDER_REFLECT_101,
+    )
     relief = 0.010 * pores + (0.010 + 0.010 * p.age) * fine * (0.4 + lid + bag)
     relief = relief + (0.008 + 0.050 * p.age) * (deep - 0.2 * deep**2) * (0.8 * lid + bag)
     relief = relief + _feet(p, x, y, rng) - 0.10 * (0.3 + p.age) * np.exp(-(((below - 6.5) / 0.7) ** 2)) * bag
