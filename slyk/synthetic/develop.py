@@ -9,20 +9,22 @@ from numpy.typing import NDArray
 from slyk.synthetic.identity import Image, Random
 from slyk.synthetic.scene import Scene
 
-_GREY = 0.20
+_GREY = 0.26
 """Mean of linear light that the camera aims at."""
 
 _SHARPEN, _CLARITY = 0.26, 0.22
 """What cameras add of detail at 1.2 px, and of contrast at a thirtieth of the picture."""
 
 
-def develop(color: NDArray[Any], scene: Scene, rng: Random) -> NDArray[np.uint8]:
-    """The photo (H, W, 3) of linear light (H, W, 3) float32, exposed by its mean and the sensor's choice.
+def develop(color: NDArray[Any], scene: Scene, face: float, rng: Random) -> NDArray[np.uint8]:
+    """The photo (H, W, 3) of linear light (H, W, 3) float32, exposed by its mean, that of the face and the sensor's
+    choice.
 
     The tone curve is the rational one of film emulations (K. Narkowicz, 2016): steep in the middle, soft at both ends.
     """
     sensor = scene.sensor
-    metered = (_GREY / max(float(color.mean()), 1e-3)) ** 0.6
+    level = 0.4 * float(color.mean()) + 0.6 * face
+    metered = (_GREY / max(level, 1e-3)) ** 0.6
     gain = float(np.exp(sensor.exposure)) * min(max(metered, 0.5), 2.5)
     x = np.asarray(np.maximum(color * np.float32(gain), 0.0), dtype=np.float32)
     if scene.light.infrared:

@@ -9,6 +9,8 @@ from slyk.synthetic.identity import Array, Image, Random
 
 SIDE = 448
 """Side of a texture; it spans the whole grid."""
+TEXEL_MM = 0.46
+"""Distance of its points in the middle of the face."""
 
 
 class Fields:
@@ -55,6 +57,14 @@ def on_texture(grid: Array) -> Image:
     u, v = np.meshgrid(np.linspace(0, grid.shape[1] - 1, SIDE), np.linspace(0, grid.shape[0] - 1, SIDE))
     maps = u.astype(np.float32), v.astype(np.float32)
     return np.asarray(cv2.remap(grid.astype(np.float32), *maps, cv2.INTER_LINEAR))
+
+
+def fit(texture: Image, sample_mm: float) -> Image:
+    """The texture for a picture whose samples are so far apart on the face: averaged where it is finer."""
+    side = round(SIDE * TEXEL_MM / sample_mm)
+    if side > 0.8 * SIDE:
+        return texture
+    return np.asarray(cv2.resize(texture, (max(side, 24),) * 2, interpolation=cv2.INTER_AREA))
 
 
 def texture_map(column: Image, row: Image, side: int = SIDE) -> tuple[Image, Image]:

@@ -21,7 +21,7 @@ COLUMNS = 145
 _DOME_FROM_MM = -28.0
 _DOME_MM = 85.0
 
-_DOME = _DOME_FROM_MM - _DOME_MM * np.sin(np.deg2rad(np.linspace(88, 3, 34)))
+_DOME = _DOME_FROM_MM - _DOME_MM * np.sin(np.deg2rad(np.linspace(90, 3, 34)))
 ROWS = np.concatenate(
     [
         _DOME,
@@ -32,6 +32,7 @@ ROWS = np.concatenate(
         np.arange(84.0, 124.0, 2.0),
         np.arange(124.0, 180.0, 3.5),
         np.linspace(180.0, 300.0, 14),
+        [340.0, 400.0, 470.0, 540.0],
     ]
 )
 """Height of each row at the front, mm."""
@@ -127,21 +128,23 @@ def _knots(*pairs: tuple[float, float]) -> Array:
 
 def _skin(person: Identity, noise: np.random.Generator) -> Array:
     """Bare head without ears."""
-    dome = np.sqrt(np.clip(1 - ((np.minimum(ROWS, _DOME_FROM_MM) - _DOME_FROM_MM) / (_DOME_MM + 0.2)) ** 2, 0.0, 1.0))
+    dome = np.sqrt(np.clip(1 - ((np.minimum(ROWS, _DOME_FROM_MM) - _DOME_FROM_MM) / (_DOME_MM + 0.02)) ** 2, 0.0, 1.0))
     jaw = person.jaw
     half = _knots(
         (-114, 76), (-28, 75.5), (0, 73), (25, 71), (45, 70), (62, 68.5 * jaw**0.2), (80, 64.5 * jaw**0.6),
         (96, 57.5 * jaw), (108, 52 * jaw), (116, 49.5), (126, 51), (150, 54), (172, 66), (205, 130),
-        (240, 190), (300, 220),
+        (240, 190), (300, 220), (540, 215),
     )  # fmt: skip
     front = _knots(
         (-114, -20), (-28, -20), (-18, -18.5), (0, -13), (25, -16), (48, -18), (62, -20), (70, -20), (82, -18.5),
-        (92, -19.5), (103, -19.5), (110, -16), (116, -2), (122, 22), (130, 38), (165, 40), (205, 18), (300, -20),
+        (92, -19.5), (103, -19.5), (110, -16), (116, -2), (122, 22), (130, 38), (165, 40), (205, 18),
+        (300, -20), (540, -30),
     )  # fmt: skip
     back = _knots(
-        (-114, 168), (-28, 168), (0, 166), (40, 146), (80, 122), (110, 112), (160, 118), (200, 128), (300, 140)
-    )
-    middle = _knots((-114, 68), (0, 66), (60, 62), (100, 56), (130, 76), (300, 70))
+        (-114, 168), (-28, 168), (0, 166), (40, 146), (80, 122), (110, 112), (160, 118), (200, 128), (300, 140),
+        (540, 140),
+    )  # fmt: skip
+    middle = _knots((-114, 68), (0, 66), (60, 62), (100, 56), (130, 76), (300, 70), (540, 70))
     half = half * dome * person.width
     reach = np.stack([front - middle, back - middle], axis=-1) * dome[:, None]
     cos, sin = np.cos(ANGLES), np.sin(ANGLES)

@@ -14,10 +14,10 @@ from slyk.synthetic.annotate import annotate
 from slyk.synthetic.backdrop import draw_backdrop
 from slyk.synthetic.develop import develop
 from slyk.synthetic.domains import DOMAINS
-from slyk.synthetic.fields import Fields, on_texture, sample, texture_map
+from slyk.synthetic.fields import Fields, fit, on_texture, sample, texture_map
 from slyk.synthetic.glasses import draw_glasses
 from slyk.synthetic.head import ROWS, Head, build, normals
-from slyk.synthetic.identity import Identity, draw_identity, stream
+from slyk.synthetic.identity import Identity, Image, draw_identity, stream
 from slyk.synthetic.layers import Canvas, draw_shell, draw_solid, project_grid
 from slyk.synthetic.opening import draw_eye
 from slyk.synthetic.periocular import Periocular
@@ -110,7 +110,9 @@ def take_photo(who: Person, scene: Scene, *, seed: int, number: int, photo: int,
     if scene.wear.glasses:
         draw_glasses(canvas.color, canvas.regions, depth, scene, who.identity, camera)
     small = cv2.resize(canvas.color, scene.size_px, interpolation=cv2.INTER_AREA)
-    return Picture(develop(small, scene, stream(seed, number, photo, use=1)), canvas.regions, depth)
+    face = np.isin(canvas.regions[::4, ::4], (Region.SKIN, Region.NOSE))
+    level = float(canvas.color[::4, ::4][face].mean()) if face.any() else float(small.mean())
+    return Picture(develop(small, scene, level, stream(seed, number, photo, use=1)), canvas.regions, depth)
 
 
 def sample_camera(camera: Array, samples: int) -> Array:
@@ -146,15 +148,21 @@ def _draw_skin(who: Person, scene: Scene, points: Array, light: Lighting, camera
     canvas = Canvas(draw_backdrop(scene, width, height), np.zeros((height, width), np.uint8), surface.nearness)
     pixels = np.nonzero(surface.nearness > 0)
     column, row = surface.column[pixels], surface.row[pixels]
-    u, v = texture_map(column, row)
-    texel, slope = sample(who.skin.color, u, v), sample(who.skin.relief, u, v)
+    sample_mm = float(scene.face_center[2] / camera[0, 0])
+    texel, slope = (_texels(texture, column, row, sample_mm) for texture in (who.skin.color, who.skin.relief))
     received, slant = sample(light.received, column, row), sample(light.slant, column, row)
     relief = (slope[:, 0] * slant[:, 0] + slope[:, 1] * slant[:, 1])[:, None]
     shine = texel[:, 3:] * received[:, 3:] * np.maximum(1 + 2 * relief, 0)
     albedo = in_infrared(texel[:, :3]) if scene.light.infrared else texel[:, :3]
     canvas.color[pixels] = albedo * np.maximum(received[:, :3] + relief * light.key, 0) + shine
+    u, v = texture_map(column, row)
     canvas.regions[pixels] = who.skin.regions[np.rint(v).astype(int), np.rint(u).astype(int)]
     return canvas
+
+
+def _texels(texture: Image, column: Image, row: Image, sample_mm: float) -> Image:
+    fitting = fit(texture, sample_mm)
+    return sample(fitting, *texture_map(column, row, len(fitting)))
 
 
 def _draw_ears(who: Person, scene: Scene, canvas: Canvas, camera: Array) -> None:

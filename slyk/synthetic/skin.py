@@ -10,8 +10,8 @@ from slyk.synthetic.head import ROWS
 from slyk.synthetic.identity import Identity, Image
 from slyk.synthetic.regions import Mask, Region
 
-_PORES_MM = 0.10
-_GRAIN_MM = 0.17
+_PORES_MM = 0.13
+_GRAIN_MM = 0.23
 """Depth of the skin's relief: cells of about 0.5 and 1.5 mm (our choice, after the statistics of portraits)."""
 _MOTTLE = 0.50
 
