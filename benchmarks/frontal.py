@@ -10,7 +10,8 @@ import numpy as np
 
 from benchmarks.faces import Photo
 from slyk.geometry.angles import pitchyaw_from_vector
-from slyk.synthetic.domains import DOMAINS, draw
+from slyk.synthetic import draw
+from slyk.synthetic.domains import DOMAINS
 from slyk.synthetic.identity import Random, stream
 from slyk.synthetic.render import Person, Picture, make_person, take_photo
 from slyk.synthetic.scene import Scene, Setup, face_center, make_scene
