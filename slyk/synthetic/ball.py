@@ -100,8 +100,8 @@ def _arriving(sight: eye.Sight, axis: Array, place: _Place, scene: Scene, lit: f
 
 def _white(sight: eye.Sight, turn: Values, p: Identity, own: Periocular, scene: Scene) -> Values:
     rings = np.clip((sight.rho - 1) / (VESSELS_RHO - 1), 0, 1) * (own.vessels.shape[0] - 1)
-    vessels = _sampled(own.vessels, turn * (own.vessels.shape[1] - 1), rings)
-    vessels = vessels * smooth(1.05, 1.5, sight.rho) * (0.25 + 0.55 * p.redness)
+    drawn = _sampled(own.vessels, turn * (own.vessels.shape[1] - 1), rings)
+    vessels = drawn * smooth(1.05, 1.5, sight.rho) * (0.25 + 0.55 * p.redness)
     if scene.light.infrared:
         return np.repeat((_WHITE_IR * (1 - 0.12 * vessels))[:, None], 3, axis=1)
     tone = 0.70 + 0.30 * min(float(p.skin.mean()) / 0.4, 1.0)
@@ -121,8 +121,8 @@ def _turn(sight: eye.Sight, axis: Array, index: int) -> Values:
 def _sampled(picture: Image, columns: Values, rows: Values) -> Image:
     """Values of a picture at (N,) places."""
     side = int(len(columns) ** 0.5) + 1  # as a square: OpenCV takes no picture of more than 32767 rows
-    maps = (np.resize(v.astype(np.float32), (side, side)) for v in (columns, rows))
-    found = cv2.remap(picture, *maps, cv2.INTER_LINEAR, None, cv2.BORDER_REPLICATE)
+    across, down = (np.resize(v.astype(np.float32), (side, side)) for v in (columns, rows))
+    found = cv2.remap(picture, across, down, cv2.INTER_LINEAR, None, cv2.BORDER_REPLICATE)
     return np.asarray(found.reshape(side * side, *picture.shape[2:])[: len(columns)])
 
 

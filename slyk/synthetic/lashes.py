@@ -15,7 +15,7 @@ _HIDDEN_MM = 1.0
 
 def merged(lashes: Lashes, every: int) -> Lashes:
     """A row of each `every`th strand, as much wider."""
-    return lashes._make(values[::every] for values in lashes)._replace(width=lashes.width[::every] * every)
+    return Lashes(*(values[::every] for values in lashes))._replace(width=lashes.width[::every] * every)
 
 
 def strands(lashes: Lashes, lids: Lids, upper: bool, num_points: int) -> Array:

@@ -1,4 +1,4 @@
-"""What a wet or polished surface mirrors: lamps, a window, a screen, the room. Camera frame, millimetres, linear RGB."""
+"""What a wet or polished surface mirrors: lamps, a window, a screen, the room. Camera frame, mm, linear RGB."""
 
 from typing import Any
 

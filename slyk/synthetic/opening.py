@@ -109,7 +109,7 @@ def _skin(
     """Factor (h, w, 3) on the skin's colour: detail, folds, the shadow of the lashes' roots."""
     x, y = (part.x * lids.side).astype(np.float32), part.y.astype(np.float32)
     rest = lids_for(lids.side, np.array([0.0, 0.0, -1.0]), p, Expression(), 0.0)
-    line, above, below = (a.astype(np.float32) for a in lids.bows(part.x))
+    line, above = (a.astype(np.float32) for a in lids.bows(part.x)[:2])
     upper, lower = upper.astype(np.float32), lower.astype(np.float32)
     down = upper - (line - np.float32(rest.upper_mm) * above)  # how far the upper lid has come down
     over, under = upper - y, y - lower

@@ -1,6 +1,6 @@
 """What is a person's own around the eyes, built once: the skin's fine detail, fibres of the iris, vessels, lashes.
 
-The skin's detail lies in the eye's own millimetres, x positive towards the temple, so that one picture serves both eyes.
+The skin's detail lies in the eye's own millimetres, x positive towards the temple: one picture serves both eyes.
 Pictures are pyramids: level n averages 2^n x 2^n texels of level 0, and a sample takes the level of its own size.
 """
 
@@ -40,8 +40,8 @@ class Periocular(NamedTuple):
     """skin: levels (h, w, 4) of albedo (relative), redness, slopes of the relief along x and y; iris: levels (r, t, 2)
     of brightness and of the inner colour's share, by distance from the pupil's edge and angle; vessels (r, t) 0-1;
     upper, lower: lashes of the right and the left eye; caruncle_mm: its width; hood: 0 a free lid to 1 a fold that
-    hides the crease and the inner corner; outer, inner (3,): the iris's colour at its edge and around the pupil; sparkle (64,): where the tear
-    film shines along the lower lid; crease: depth of the upper lid's crease, 0-1."""
+    hides the crease; outer, inner (3,): the iris's colour at its edge and around the pupil; sparkle (64,): where the
+    tear film shines along the lower lid; crease: depth of the upper lid's crease, 0-1."""
 
     skin: tuple[Image, ...]
     iris: tuple[Image, ...]
@@ -93,8 +93,8 @@ def _soft(rng: Random, shape: tuple[int, int], sigma_x: float, sigma_y: float) -
     """Noise of SD 1, smooth over SDs in texels; drawn coarsely where it is that smooth."""
     coarse_x, coarse_y = max(int(sigma_x / 1.5), 1), max(int(sigma_y / 1.5), 1)
     white = rng.standard_normal((shape[0] // coarse_y + 2, shape[1] // coarse_x + 2), dtype=np.float32)
-    sigmas = {"sigmaX": sigma_x / coarse_x, "sigmaY": sigma_y / coarse_y}
-    blurred = cv2.resize(cv2.GaussianBlur(white, (0, 0), **sigmas), shape[::-1], interpolation=cv2.INTER_CUBIC)
+    blurred = cv2.GaussianBlur(white, (0, 0), sigmaX=sigma_x / coarse_x, sigmaY=sigma_y / coarse_y)
+    blurred = cv2.resize(blurred, shape[::-1], interpolation=cv2.INTER_CUBIC)
     return np.asarray(blurred / blurred.std())
 
 
@@ -112,19 +112,10 @@ def _skin(p: Identity, rng: Random) -> Values:
     # fine lines follow the lids: noise drawn along straight lines, then bent
     bent = np.broadcast_to(y + np.where(y < 0, 4.5, -4.0) * bow, shape) / TEXEL_MM + height / 2
     across = np.broadcast_to(np.arange(width, dtype=np.float32), shape)
-    fine = cv2.remap(
-        _soft(rng, shape, 14.0, 1.2),
-        across,
-        bent.astype(np.float32),
-        cv2.INTER_LINEAR,
-        borderMode=cv2.BORDER_REFLECT_101,
-    )
-    deep = cv2.remap(
-        _soft(rng, shape, 40.0, 2.6),
-        across,
-        bent.astype(np.float32),
-        cv2.INTER_LINEAR,
-        borderMode=cv2.BORDER_REFLECT_101,
+    maps = across, bent.astype(np.float32), cv2.INTER_LINEAR
+    fine, deep = (
+        cv2.remap(_soft(rng, shape, long, thin), *maps, borderMode=cv2.BORDER_REFLECT_101)
+        for long, thin in ((14.0, 1.2), (40.0, 2.6))
     )
     relief = 0.010 * pores + (0.010 + 0.010 * p.age) * fine * (0.4 + lid + bag)
     relief = relief + (0.008 + 0.050 * p.age) * (deep - 0.2 * deep**2) * (0.8 * lid + bag)
@@ -161,8 +152,8 @@ def _iris(rng: Random) -> Values:
         return np.asarray(cv2.resize(small, (_TURNS + _TURNS // cells_turn, _RINGS), interpolation=3)[:, :_TURNS])
 
     drift = (5.0 * noise(16, 3) + turns).astype(np.float32) % _TURNS
-    fibres = 0.55 * noise(128, 3) + 0.45 * noise(256, 4)
-    fibres = cv2.remap(fibres, drift, (rings * (_RINGS - 1)).astype(np.float32), cv2.INTER_LINEAR)
+    straight = 0.55 * noise(128, 3) + 0.45 * noise(256, 4)
+    fibres = cv2.remap(straight, drift, (rings * (_RINGS - 1)).astype(np.float32), cv2.INTER_LINEAR)
     frill = 0.34 + 0.05 * noise(32, 1)
     edge = np.exp(-(((rings - frill) / 0.06) ** 2))
     pits = smooth(1.0, 1.9, noise(28, 6)) * smooth(0.2, 0.4, rings) * smooth(0.95, 0.7, rings)
