@@ -11,7 +11,7 @@ import pyarrow.parquet as pq
 from slyk.config import load_params
 from slyk.errors import DataMissingError, ParamsError
 from slyk.files import resolve
-from slyk.synthetic.layouts import LAYOUTS, Layout
+from slyk.layouts import LAYOUTS, Layout
 
 ANNOTATIONS = "annotations.parquet"
 

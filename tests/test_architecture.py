@@ -31,6 +31,7 @@ LAYERS: dict[str, set[str]] = {  # a part of slyk -> the parts that it may impor
     "calibration": {"errors", "geometry"},
     "photos": {"errors"},
     "synthetic": {"geometry"},
+    "layouts": {"geometry", "synthetic"},
     "landmarks": {"errors", "geometry", "photos"},
     "datasets": {"errors", "files", "geometry", "landmarks", "photos"},
     "shards": {"datasets", "errors", "files", "geometry", "photos"},
@@ -136,7 +137,7 @@ def test_the_command_starts_without_the_heavy_libraries(tmp_path: Path) -> None:
 def stages() -> dict[str, dict[str, Any]]:
     """Stage -> its definition in dvc.yaml, with the variables of `foreach` stages under `items`."""
     raw = yaml.safe_load((REPOSITORY / "dvc.yaml").read_text())["stages"]
-    names = {"${datasets}": ["synthetic"]}
+    names = {"${datasets}": ["synthetic"], "${render}": ["synthetic"]}
     found = {}
     for name, stage in raw.items():
         items = stage.get("foreach", [])
@@ -158,7 +159,7 @@ def test_a_stage_depends_on_params_and_code_that_exist(name: str) -> None:
         for path in (re.sub(r"\$\{(item|key)\}", item, p) for p in stage.get("params", [])):
             section: Any = Params
             for part in path.split("."):
-                if section is Params and part == "datasets":
+                if section is Params and part in ("datasets", "render"):
                     break
                 assert issubclass(section, BaseModel) and part in section.model_fields, path
                 section = section.model_fields[part].annotation

@@ -11,7 +11,7 @@ from typing import Protocol
 
 import pyarrow as pa
 
-from slyk.synthetic.layouts import gaze360, mpiifacegaze, raf_db, teyed, xgaze, xgaze_224
+from slyk.layouts import gaze360, mpiifacegaze, raf_db, teyed, xgaze, xgaze_224
 
 
 class Layout(Protocol):

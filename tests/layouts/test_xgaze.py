@@ -13,7 +13,7 @@ import pytest
 from numpy.typing import NDArray
 
 from slyk.geometry.angles import vector_from_pitchyaw
-from tests.synthetic.layouts.rendered import Array, Export, Exported, Row, angle_deg, array, unit
+from tests.layouts.rendered import Array, Export, Exported, Row, angle_deg, array, unit
 
 Image = NDArray[np.uint8]
 USED = [20, 23, 26, 29, 15, 19]

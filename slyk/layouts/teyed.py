@@ -28,9 +28,9 @@ import numpy as np
 import pyarrow as pa
 
 from slyk.geometry.camera import Array, project
+from slyk.layouts.common import Image, Row, array, groups, read_image
+from slyk.layouts.conic import Ellipse, circle_ellipse, shrunk_to_hold
 from slyk.synthetic import eye
-from slyk.synthetic.layouts.common import Image, Row, array, groups, read_image
-from slyk.synthetic.layouts.conic import Ellipse, circle_ellipse, shrunk_to_hold
 from slyk.synthetic.regions import EYE_REGIONS, Region
 
 DOMAIN = "near_eye"

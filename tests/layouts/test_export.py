@@ -11,9 +11,9 @@ from typer.testing import CliRunner
 from jobs.cli import app
 from jobs.export import export
 from slyk.errors import DataMissingError, ParamsError
-from slyk.synthetic.layouts import LAYOUTS
+from slyk.layouts import LAYOUTS
 from tests.drawn import REPOSITORY
-from tests.synthetic.layouts.rendered import MAT_HEADER_BYTES, Export, Rendered
+from tests.layouts.rendered import MAT_HEADER_BYTES, Export, Rendered
 
 
 def contents(folder: Path) -> dict[str, bytes]:

@@ -23,7 +23,7 @@ import numpy as np
 import pyarrow as pa
 
 from slyk.geometry.camera import Array
-from slyk.synthetic.layouts.common import Row, array, copy, fit, groups, mean_face, rotation_vector, shared, write_mat
+from slyk.layouts.common import Row, array, copy, fit, groups, mean_face, rotation_vector, shared, write_mat
 
 DOMAIN = "webcam"
 TITLE = "MPIIFaceGaze"

@@ -6,8 +6,8 @@ from functools import cache
 import pytest
 
 from jobs.export import export
-from slyk.synthetic.layouts import LAYOUTS
-from tests.synthetic.layouts.rendered import Export, Exported, Rendered, render
+from slyk.layouts import LAYOUTS
+from tests.layouts.rendered import Export, Exported, Rendered, render
 
 
 @pytest.fixture(scope="session")

@@ -7,8 +7,8 @@ import cv2
 import numpy as np
 import pytest
 
-from slyk.synthetic.layouts.raf_db import TEMPLATE, aligned, similarity
-from tests.synthetic.layouts.rendered import Export, Exported, array
+from slyk.layouts.raf_db import TEMPLATE, aligned, similarity
+from tests.layouts.rendered import Export, Exported, array
 
 
 @pytest.fixture(scope="module")

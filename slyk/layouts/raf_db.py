@@ -18,7 +18,7 @@ import numpy as np
 import pyarrow as pa
 
 from slyk.geometry.camera import Array
-from slyk.synthetic.layouts.common import Image, Row, array, groups, read_image, write_jpeg
+from slyk.layouts.common import Image, Row, array, groups, read_image, write_jpeg
 
 DOMAIN = "wide"
 TITLE = "RAF-DB"

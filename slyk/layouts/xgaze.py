@@ -26,7 +26,7 @@ import numpy as np
 import pyarrow as pa
 
 from slyk.geometry.camera import Array
-from slyk.synthetic.layouts.common import (
+from slyk.layouts.common import (
     Row,
     array,
     copy,

@@ -8,7 +8,7 @@ import pytest
 from scipy.io import whosmat
 
 from tests.drawn import REPOSITORY
-from tests.synthetic.layouts.rendered import Export
+from tests.layouts.rendered import Export
 
 REAL_DATA = Path(os.environ.get("SLYK_REAL_DATA", REPOSITORY.parent / "shared" / "data"))
 

@@ -10,7 +10,7 @@ import pytest
 from scipy.io import loadmat, whosmat
 
 from jobs.export import export
-from tests.synthetic.layouts.rendered import Array, Export, Exported, Row, angle_deg, annotated, array
+from tests.layouts.rendered import Array, Export, Exported, Row, angle_deg, annotated, array
 
 CORNERS = [36, 39, 42, 45, 48, 54]
 

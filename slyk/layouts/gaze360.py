@@ -24,8 +24,8 @@ import numpy as np
 import pyarrow as pa
 
 from slyk.geometry.camera import Array, camera_matrix, project
+from slyk.layouts.common import Row, array, copy, groups, write_mat
 from slyk.synthetic.domains.wild import FULL_CENTER, FULL_FOCAL, FULL_SIZE, crop_of
-from slyk.synthetic.layouts.common import Row, array, copy, groups, write_mat
 
 DOMAIN = "wild"
 TITLE = "Gaze360"

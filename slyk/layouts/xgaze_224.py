@@ -22,8 +22,8 @@ import pyarrow as pa
 from slyk.geometry.angles import head_pitchyaw, pitchyaw_from_vector
 from slyk.geometry.camera import Array
 from slyk.geometry.normalize import homography, normalizing_rotation
-from slyk.synthetic.layouts.common import Row, array, read_image
-from slyk.synthetic.layouts.xgaze import Subject, face_model, face_of, subjects, write_split
+from slyk.layouts.common import Row, array, read_image
+from slyk.layouts.xgaze import Subject, face_model, face_of, subjects, write_split
 
 DOMAIN = "studio"
 TITLE = "ETH-XGaze (normalized, 224 px)"

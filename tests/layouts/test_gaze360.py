@@ -10,7 +10,7 @@ import pytest
 from scipy.io import loadmat
 
 from jobs.export import export
-from tests.synthetic.layouts.rendered import Array, Export, Exported, angle_deg, annotated, array, unit
+from tests.layouts.rendered import Array, Export, Exported, angle_deg, annotated, array, unit
 
 FULL = np.array([3382, 4096])
 VECTORS = {

@@ -10,8 +10,8 @@ import pytest
 from numpy.typing import NDArray
 
 from jobs.export import export
-from slyk.synthetic.layouts.conic import circle_ellipse
-from tests.synthetic.layouts.rendered import Array, Export, Exported, Row, angle_deg, annotated, array, unit
+from slyk.layouts.conic import circle_ellipse
+from tests.layouts.rendered import Array, Export, Exported, Row, angle_deg, annotated, array, unit
 
 FOLDER = Path("TEyeDSSingleFiles/Dikablis")
 HEADERS = {
