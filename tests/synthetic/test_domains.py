@@ -6,6 +6,7 @@ from functools import cache
 from itertools import groupby, islice, pairwise
 from typing import get_args
 
+import cv2
 import numpy as np
 import pytest
 
@@ -17,6 +18,8 @@ from slyk.synthetic.draw import EYE_LIMIT
 from slyk.synthetic.eye import LID_MM
 from slyk.synthetic.head import Head, build
 from slyk.synthetic.identity import Identity, draw_identity, stream
+from slyk.synthetic.regions import Region
+from slyk.synthetic.render import render_person
 from slyk.synthetic.scene import MOVEMENTS, Scene, Setup, make_scene
 
 SEED = 5
@@ -66,6 +69,18 @@ def test_a_photo_does_not_depend_on_those_after_it(domain: str) -> None:
     long, short = (list(islice(setups(domain, 1), n)) for n in (30, 3))
     assert [pickle.dumps(setup) for setup in long[:3]] == [pickle.dumps(setup) for setup in short]
     assert pickle.dumps(next(setups(domain, 2))) != pickle.dumps(short[0])
+
+
+@pytest.mark.parametrize("domain", DOMAINS)
+def test_photos_of_the_usual_size_are_rendered(domain: str) -> None:
+    photo_px = DOMAINS[domain].PHOTO_PX
+    (shot,) = render_person(SEED, 1, domain=domain, num_photos=1, photo_px=photo_px, eye_supersampling=2)
+    photo, mask = (cv2.imdecode(np.frombuffer(data, np.uint8), -1) for data in (shot.photo, shot.mask))
+    assert photo is not None and mask is not None
+    width, height = next(setups(domain, 1)).size_px
+    assert photo.shape == (height, width, 3) and mask.shape == (height, width)
+    assert {Region.SKIN, Region.SCLERA, Region.IRIS} <= {Region(int(value)) for value in np.unique(mask)}
+    assert photo.std() > 10
 
 
 @pytest.mark.parametrize("domain", DOMAINS)
