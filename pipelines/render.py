@@ -66,7 +66,7 @@ def render_all(settings: Render, seed: int, out: Path, done: Path) -> int:
     people = range(settings.num_people)
     todo = [{"person": person} for person in people if not is_complete(out, _finished(done, person))]
     print(
-        f"{settings.domain}: {len(people) - len(todo)} of {len(people)} people are there, rendering {len(todo)}",
+        f"{out.name}: {len(people) - len(todo)} of {len(people)} people are there, rendering {len(todo)}",
         flush=True,
     )
     if not todo:
