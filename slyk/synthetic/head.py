@@ -59,7 +59,7 @@ def build(person: Identity, noise: np.random.Generator) -> Head:
     """The person's head at rest with everything that photos of it share."""
     half = person.pupil_distance_mm / 2
     eyes = np.array([[-half, 0.0, 0.0], [half, 0.0, 0.0]])
-    skin = _skin(person, noise)
+    skin = _meet_lids(_skin(person, noise), eyes)
     rest = drape(skin, eyes)
     hollow = sum(k * np.sum((_blur(rest, s) - rest) * normals(rest), axis=-1) for k, s in ((0.30, 4.0), (0.75, 1.4)))
     x, y = np.abs(rest[..., 0]), rest[..., 1]
@@ -119,6 +119,19 @@ def on_grid(points: Array, anchors: Array) -> Array:
     a, b = (anchors - np.floor(anchors)).T[..., None]
     top = points[i, j] * (1 - b) + points[i, j + 1] * b
     return np.asarray(top * (1 - a) + (points[i + 1, j] * (1 - b) + points[i + 1, j + 1] * b) * a)
+
+
+def _meet_lids(skin: Array, eyes: Array) -> Array:
+    """Moves the skin around each eye so that it comes to the lids' surface without a step: its distance from it, mean
+    over the lower and outer half of a ring, is spread over the socket."""
+    result = skin.copy()
+    for center in eyes:
+        x, y = skin[..., 0] - center[0], skin[..., 1] - center[1]
+        reach = np.sqrt((x / 15.5) ** 2 + (y / 10.0) ** 2)
+        ring = np.exp(-(((reach - 1.35) / 0.2) ** 2)) * (skin[..., 2] < 45) * (x * np.sign(center[0]) > -6) * (y > -4)
+        off = float(np.sum(ring * (lid_depth(np.hypot(x, y)) - skin[..., 2])) / np.sum(ring))
+        result[..., 2] += off * bump(x, y, (2.0 * np.sign(center[0]), 2.0), (25.0, 17.0)) * (skin[..., 2] < 45)
+    return result
 
 
 def _knots(*pairs: tuple[float, float]) -> Array:
