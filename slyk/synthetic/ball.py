@@ -18,7 +18,7 @@ from slyk.synthetic.shade import diffuse
 
 Values = NDArray[Any]
 
-_WHITE = np.array([0.385, 0.355, 0.33])
+_WHITE = np.array([0.33, 0.305, 0.285])
 _FLESH = np.array([0.46, 0.20, 0.17])
 _VESSEL = np.array([0.45, 0.14, 0.11])
 _BLACK = 0.003
@@ -62,12 +62,14 @@ def draw_ball(
     arriving = _arriving(sight, axis, place, scene, lit, index)
     turn = _turn(sight, axis, index)
     white = _white(sight, turn, person, own, scene)
-    edge = max(0.06, 0.6 * sample_mm / person.iris_radius_mm)
-    beside = smooth(1 - edge, 1 + edge, sight.rho)[:, None]
+    edge = max(0.10, 0.5 * sample_mm / person.iris_radius_mm)
+    around = smooth(1 - edge, 1 + edge, sight.rho)[:, None]
     iris = _iris(sight, turn, person, own, scene, sample_mm)
-    base = (iris + beside * (white - iris)) * arriving
+    base = (iris + around * (white - iris)) * arriving
     base += _mirrored(sight, directions, axis, place, sample_mm, scene, lit, index)
-    share = np.clip(place.flesh / sample_mm + 0.5, 0.0, 1.0)[:, None]
+    # seen from straight ahead the upper margin begins at the edge itself: no half of a sample of it shows there
+    beside = np.maximum(-place.above, place.caruncle) / sample_mm + 0.5
+    share = np.clip(np.maximum(-place.below / sample_mm, beside), 0.0, 1.0)[:, None]
     flesh = _flesh(place, arriving, scene, person, own, lit, sample_mm)
     return Shown(regions, (base + share * (flesh - base)).astype(np.float32))
 
@@ -88,13 +90,16 @@ def _arriving(sight: eye.Sight, axis: Array, place: _Place, scene: Scene, lit: f
     light, half = scene.light, scene.lids[index].half_width_mm
     inner = (sight.part == Region.IRIS) | (sight.part == Region.PUPIL)
     normal = sight.point / eye.BALL_MM
-    normal = np.where(inner[:, None], 0.4 * normal + 0.6 * axis, normal) @ scene.rotation.T
+    normal = np.where(inner[:, None], 0.4 * normal + 0.6 * axis, normal)
+    # flesh fills the corners, where the ball turns away
+    normal = np.where((place.flesh > 0)[:, None], 0.4 * normal + [0.0, 0.0, -0.6], normal) @ scene.rotation.T
     toward = scene.rotation.T @ light.direction
     reach = 0.5 + 1.5 * float(np.clip(-toward[1] / max(-toward[2], 0.3), 0.0, 1.2))
-    key = lit * (0.12 + 0.88 * smooth(0.15 * reach, reach + 0.9, place.below))
-    hollow = (0.30 + 0.70 * smooth(-0.3, 3.6, place.below)) * (0.70 + 0.30 * smooth(-0.4, 1.8, place.above))
+    key = lit * (0.15 + 0.85 * smooth(0.15 * reach, reach + 0.9, place.below))
+    low = np.where(place.flesh > 0, 0.7, 0.30)
+    hollow = (low + (1 - low) * smooth(-0.3, 3.6, place.below)) * (0.70 + 0.30 * smooth(-0.4, 1.8, place.above))
     corner = 0.34 + 0.66 * smooth(half + 0.5, half - 7.5, np.abs(place.x))
-    hollow = hollow * np.where(place.flesh > 0, 0.55 + 0.45 * corner, corner)
+    hollow = hollow * np.where(place.flesh > 0, 0.65 + 0.35 * corner, corner)
     return diffuse(normal, light, key * (0.55 + 0.45 * hollow), 0.85 * hollow)
 
 
@@ -132,7 +137,7 @@ def _iris(sight: eye.Sight, turn: Values, p: Identity, own: Periocular, scene: S
     picture, pupil = own.iris[level], scene.pupil_mm / p.iris_radius_mm
     rings = np.clip((sight.rho - pupil) / (1 - pupil), 0, 1) * picture.shape[0] - 0.5
     value, warm = _sampled(picture, turn * (picture.shape[1] - 1), rings).T
-    limbus = 1 - 0.62 * smooth(0.76, 1.0, sight.rho)
+    limbus = 1 - 0.55 * smooth(0.74, 1.0, sight.rho)
     # the cornea gathers light on the side away from the lamp
     key = float(scene.light.key.mean())
     gathered = 0.40 * key / (key + 0.6) / p.iris_radius_mm * (sight.off @ (scene.rotation.T @ scene.light.direction))
@@ -142,7 +147,7 @@ def _iris(sight: eye.Sight, turn: Values, p: Identity, own: Periocular, scene: S
         color = (tone * (0.35 + 0.65 * value))[:, None] * np.ones(3)
     else:
         color = value[:, None] * (own.outer + warm[:, None] * (own.inner - own.outer))
-    soft = max(0.10, 0.55 * sample_mm)
+    soft = max(0.14, 0.5 * sample_mm)
     open_ = smooth(scene.pupil_mm - soft, scene.pupil_mm + soft, sight.rho * p.iris_radius_mm)[:, None]
     return np.asarray(_BLACK + open_ * (color - _BLACK))
 
@@ -160,8 +165,8 @@ def _mirrored(
     normal /= np.sqrt(np.einsum("ij,ij->i", normal, normal))[:, None]
     mirrored = reflect(directions, normal) @ scene.rotation.T
     points = sight.point @ scene.rotation.T + scene.eyes[index]
-    light = radiance(points, mirrored, scene, lit, 1.4 * sample_mm / eye.CORNEA_MM)
-    strength = fresnel(-np.einsum("ij,ij->i", directions, normal), _TEARS) * (0.35 + 0.65 * share[:, 0])
+    light = radiance(points, mirrored, scene, lit, 1.5 * sample_mm / eye.CORNEA_MM)
+    strength = fresnel(-np.einsum("ij,ij->i", directions, normal), _TEARS) * (0.22 + 0.78 * share[:, 0])
     half = scene.lids[index].half_width_mm
     seen = smooth(0.0, 1.0, place.below) * smooth(half - 0.5, half - 5.0, np.abs(place.x))
     return light * (strength * seen)[:, None]
@@ -176,7 +181,7 @@ def _flesh(
     flesh: Values = np.full(3, _FLESH_IR) if light.infrared else _FLESH
     margin: Values = np.full(3, _MARGIN_IR) if light.infrared else 0.5 * p.skin + 0.5 * np.array([0.60, 0.34, 0.30])
     lump = 0.80 + 0.30 * np.exp(-(((place.caruncle - 1.3) / 0.9) ** 2))
-    shaded = np.where(place.below < 0, 0.45, 1.0)[:, None]
+    shaded = np.where(place.below < 0, 0.8, 1.0)[:, None]
     color = (margin + inner * (flesh * lump[:, None] - margin)) * np.maximum(arriving * 1.25, 0.0) * shaded
     shine = np.interp(place.x, np.linspace(-15, 15, len(own.sparkle)), own.sparkle)
     thin = max(0.16, 0.8 * sample_mm)

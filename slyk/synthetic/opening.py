@@ -24,6 +24,8 @@ _TOUCH_MM = 1.2
 """A sample belongs to the lids where the skin lies this close to their surface."""
 _NEAR_MM = 7.0
 """The skin's detail is drawn where the skin lies this close to that surface, which goes on around the lids."""
+_SOFT = 1.25
+"""Samples over which skin gives way to what lies between the lids."""
 _REDDER = np.array([0.15, 1.0, 0.85], dtype=np.float32)
 
 
@@ -61,13 +63,13 @@ def draw_eye(
     seen *= _skin(part, upper, lower, scene, person, own, lids, lit)
     within = np.minimum(np.minimum(part.y - upper, lower - part.y), lids.half_width_mm - np.abs(part.x))
     inside = np.where(part.off < _TOUCH_MM, within / part.sample_mm, -1.0)
-    rows, columns = np.nonzero(inside > -0.5)
+    rows, columns = np.nonzero(inside > -_SOFT / 2)
     if len(rows):
         inside, open_ = inside[rows, columns], inside[rows, columns] > 0
         at = part.x[rows, columns], part.y[rows, columns]
         rays = np.stack([part.u[columns], part.v[rows], np.ones(len(rows))], axis=-1) @ scene.rotation
         shown = draw_ball(at, rays, part.sample_mm, scene, person, own, lit, index)
-        share = np.minimum(inside + 0.5, 1.0)[:, None].astype(np.float32)
+        share = np.minimum(inside / _SOFT + 0.5, 1.0)[:, None].astype(np.float32)
         seen[rows, columns] += share * (shown.color - seen[rows, columns])
         regions[box][rows[open_], columns[open_]] = shown.regions[open_]
     _draw_lashes(seen, nearness[box], camera, part, scene, person, own, lit, index)
@@ -147,7 +149,7 @@ def _folds(
 
     def bell(value: Values, width: float) -> Values:
         """A hill; no narrower than the samples, and then as much lower."""
-        wide = max(width, 0.8 * sample_mm)
+        wide = max(width, 0.9 * sample_mm)
         return np.asarray(np.exp(-((value / np.float32(wide)) ** 2)) * np.float32(width / wide))
 
     width, face = p.fissure_half_width_mm, scene.expression
@@ -164,14 +166,14 @@ def _folds(
     rise = (0.75 * bell(e - 0.9, 1.0) - 0.35 * bell(e - 3.4, 1.8)) * light_y
     gleam = 0.16 * bell(over / at - 0.5, 0.3) * outside * within
     lid = 1 - fold * outside * (dark - rise) + gleam
-    root = (0.66 + 0.30 * p.makeup) * bell(over - 0.2, 0.6 + 0.4 * p.makeup) * (0.85 + 0.35 * x / width)
+    root = (0.50 + 0.40 * p.makeup) * bell(over - 0.2, 0.6 + 0.4 * p.makeup) * (0.85 + 0.35 * x / width)
     lid = lid * (1 - np.clip(root, 0, 0.95) * outside * within)
     lid = lid * (1 - 0.35 * p.makeup * np.exp(-((over / 5) ** 2)) * outside * within)
     tense = 1 + 0.8 * face.squint + 0.8 * face.smile
     roll = 0.10 * tense * bell(under - 2.2, 1.2) - (0.11 + 0.10 * p.age) * tense * bell(under - 5.2, 1.0)
     pouch = 0.06 * p.age * bell(under - 9.0, 2.2) - 0.10 * p.age * bell(under - 12.5, 1.3)
     low = 1 + (roll + pouch * smooth(17, 10, np.abs(x))) * outside_low * wide * begun
-    low = low * (1 - 0.32 * bell(under - 0.7, 0.5) * outside_low * within * (0.8 + 0.3 * x / width))
+    low = low * (1 - 0.25 * bell(under - 0.7, 0.5) * outside_low * within * (0.8 + 0.3 * x / width))
     y = np.where(over > 0, -over, under)
     hollow = 0.34 * bump(x, y, (-width - 3.0, -3.5), (5.5, 7.0)) + 0.20 * bump(x, y, (-width + 5, -9.0), (8.0, 4.5))
     hollow = hollow + 0.22 * bump(x, y, (width + 1.5, 0.0), (3.5, 2.5))

@@ -71,7 +71,7 @@ def build(person: Identity, rng: Random) -> Periocular:
         outer=outer,
         inner=outer + (warm - outer) * rng.uniform(0.2, 0.9),
         sparkle=smooth(0.35, 0.9, rng.uniform(size=64)),
-        crease=float(rng.uniform(0.15, 0.45)),
+        crease=float(rng.uniform(0.12, 0.36)),
     )
 
 
@@ -158,7 +158,7 @@ def _iris(rng: Random) -> Values:
     edge = np.exp(-(((rings - frill) / 0.06) ** 2))
     pits = smooth(1.0, 1.9, noise(28, 6)) * smooth(0.2, 0.4, rings) * smooth(0.95, 0.7, rings)
     furrows = np.exp(-(((rings - 0.72 - 0.05 * noise(12, 1)) / 0.03) ** 2))
-    value = 1.0 + 0.34 * fibres + 0.35 * edge - 0.45 * pits - 0.16 * furrows - 0.25 * smooth(0.10, 0.0, rings)
+    value = 1.0 + 0.30 * fibres + 0.30 * edge - 0.45 * pits - 0.16 * furrows - 0.25 * smooth(0.10, 0.0, rings)
     inner = smooth(0.10, -0.08, rings - frill - 0.06 * noise(64, 2))
     return np.dstack([np.clip(value, 0.15, 2.0), inner])
 
