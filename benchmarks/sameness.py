@@ -60,7 +60,7 @@ def machines_alike() -> list[Line]:
 
 def numpy_features() -> list[str]:
     """What numpy would choose at run time on this processor, and can be told not to."""
-    found: list[str] = np.show_config(mode="dicts")["SIMD Extensions"]["found"]  # type: ignore[index]
+    found: list[str] = np.show_config(mode="dicts")["SIMD Extensions"]["found"]
     return found
 
 

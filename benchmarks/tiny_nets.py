@@ -20,8 +20,8 @@ JITTER = Augmentation(flip=0.5, shift_mm=3.0, scale=0.06)
 BATCH = 64
 LEARNING_RATE = 4e-3
 WEIGHT_DECAY = 0.05
-EPOCHS = {"eyes": 40, "face": 26}
-"""About 150 s on one core each."""
+EPOCHS = {"eyes": 26, "face": 20}
+"""About 130 s of one quiet core each."""
 
 
 class Trained(NamedTuple):
@@ -33,23 +33,19 @@ class Trained(NamedTuple):
 
 
 def make_net(part: str) -> nn.Module:
-    """Four 3x3 layers with pooling on two 60x36 eyes; five on a face of 112 px, the first with stride 2."""
+    """Four 3x3 layers on two 60x36 eyes; on a face of 112 px a 5x5 layer of stride 2 before them."""
+    stem = [nn.Conv2d(1, 24, 5, 2, 2, bias=False), nn.BatchNorm2d(24), nn.ReLU(), nn.MaxPool2d(2)]
     widths = (2, 32, 64, 128, 128) if part == "eyes" else (24, 48, 96, 128, 128)
-    stem = [] if part == "eyes" else [nn.Conv2d(1, 24, 5, 2, 2, bias=False), nn.BatchNorm2d(24), nn.ReLU()]
-    layers: list[nn.Module] = [*stem]
+    layers: list[nn.Module] = [] if part == "eyes" else [*stem]
+    num_pools = 3 if part == "eyes" else 2
     for i, (narrow, wide) in enumerate(pairwise(widths)):
         layers += [nn.Conv2d(narrow, wide, 3, padding=1, bias=False), nn.BatchNorm2d(wide), nn.ReLU()]
-        layers += [nn.MaxPool2d(2)] if i < 3 else []
+        layers += [nn.MaxPool2d(2)] if i < num_pools else []
     cells = 4 * 7 if part == "eyes" else 7 * 7
-    head = [
-        nn.Flatten(),
-        nn.Dropout(0.3),
-        nn.Linear(128 * cells, 128),
-        nn.BatchNorm1d(128),
-        nn.ReLU(),
-        nn.Linear(128, 2),
-    ]
-    return nn.Sequential(*layers, *head)
+    layers += [nn.Flatten(), nn.Dropout(0.3), nn.Linear(128 * cells, 128), nn.BatchNorm1d(128), nn.ReLU()]
+    net = nn.Sequential(*layers, nn.Linear(128, 2))
+    net.to(memory_format=torch.channels_last)  # type: ignore[call-overload]  # faster on a CPU
+    return net
 
 
 def train(part: str, frames: Frames, spec: CropSpec, *, seed: int, epochs: int) -> Trained:
@@ -94,7 +90,7 @@ def batch(
     level, spread = (f(images, axis=(2, 3), keepdims=True) for f in (np.mean, np.std))
     images = ((images - level) / (spread + 1.0)).astype(np.float32)
     gaze = np.stack([v.gaze for v in views if v.gaze is not None]).astype(np.float32)
-    return torch.from_numpy(images), torch.from_numpy(gaze)
+    return torch.from_numpy(images).contiguous(memory_format=torch.channels_last), torch.from_numpy(gaze)
 
 
 def _view(frames: Frames, i: int, spec: CropSpec, rng: Random | None) -> View:
