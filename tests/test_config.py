@@ -17,23 +17,29 @@ def raw() -> dict[str, Any]:
     return dict(yaml.safe_load((REPOSITORY / "params.yaml").read_text()))
 
 
-def failure(tmp_path: Path, raw: object) -> str:
+def write(tmp_path: Path, raw: object) -> Path:
     path = tmp_path / "params.yaml"
     path.write_text(yaml.safe_dump(raw))
+    return path
+
+
+def failure(tmp_path: Path, raw: object) -> str:
+    path = write(tmp_path, raw)
     with pytest.raises(ParamsError) as caught:
         load_params(path)
     return str(caught.value)
 
 
 def test_the_file_of_the_repository_is_valid(params: Params) -> None:
-    assert params.render.num_people == params.render.num_train_people + params.render.num_test_people
+    rendered = params.render["synthetic"]
+    assert rendered.num_people == rendered.num_train_people + rendered.num_test_people
     assert params.datasets["synthetic"].root == "data/raw/synthetic"
-    assert params.protocol.num_gate_people < params.render.num_train_people
+    assert params.protocol.num_gate_people < rendered.num_train_people
 
 
 def test_sections_are_frozen(params: Params) -> None:
     with pytest.raises(ValidationError):
-        params.render.photo_px = 1  # type: ignore[misc]
+        params.index.min_face_px = 1  # type: ignore[misc]
 
 
 def test_an_unknown_key_lists_the_known_ones(tmp_path: Path, raw: dict[str, Any]) -> None:
@@ -67,6 +73,18 @@ def test_all_errors_are_told_at_once(tmp_path: Path, raw: dict[str, Any]) -> Non
         ("pretrain", {"datasets": ["synthetic", "synthetic"]}, "pretrain.datasets: names a data set twice"),
         ("pretrain", {"datasets": ["celeb"]}, "pretrain.datasets holds 'celeb'; known under datasets: synthetic"),
         ("pretrain", {"learning_rate": float("inf")}, "pretrain.learning_rate: Input should be a finite number"),
+        (
+            "render",
+            {"synthetic": {"domain": "studo"}},
+            "render.synthetic.domain: Input should be 'wide', 'webcam', 'wild'",
+        ),
+        ("render", {"synthetic": {"domain": "wide"}}, "render.synthetic.photos_per_person: missing key"),
+        ("datasets", {"far": {"reader": "synthetic", "root": "data/raw/far/"}}, "datasets.far is rendered, but render"),
+        (
+            "datasets",
+            {"synthetic": {"reader": "folder", "root": "x"}},
+            "datasets.synthetic is another set of that name",
+        ),
         ("datasets", {"../up": {"reader": "folder", "root": "x"}}, "found '../up'"),
     ],
 )
@@ -80,6 +98,13 @@ def test_what_no_stage_could_use(
 def test_a_width_that_heads_cannot_share(tmp_path: Path, raw: dict[str, Any]) -> None:
     raw["pretrain"]["encoder"] |= {"width": 30, "heads": 4}
     assert "pretrain.encoder: width must be a multiple of heads" in failure(tmp_path, raw)
+
+
+def test_close_ups_of_eyes_are_no_faces(tmp_path: Path, raw: dict[str, Any]) -> None:
+    raw["render"]["eyes"] = raw["render"]["synthetic"] | {"domain": "near_eye"}
+    assert "eyes" in load_params(write(tmp_path, raw)).render
+    raw["datasets"]["eyes"] = {"reader": "synthetic", "root": "data/raw/eyes"}
+    assert "datasets.eyes shows one eye (domain near_eye)" in failure(tmp_path, raw)
 
 
 @pytest.mark.parametrize("raw", [None, [1, 2], "text", {}])
