@@ -81,7 +81,8 @@ def _place(at: tuple[Array, Array], point: Array, lids: eye.Lids, own: Periocula
     margin = _MARGIN_MM * np.sqrt(np.maximum(1 - (x / lids.half_width_mm) ** 2, 0.0)) * (1 - lids.closed)
     below, above = y - upper, lower - margin - y
     line = -lids.tilt_mm / 2 * np.clip(at[0] * lids.side / lids.half_width_mm, -1, 1)
-    caruncle = -at[0] * lids.side - (lids.half_width_mm - own.caruncle_mm) - 0.14 * (at[1] - line - 0.4) ** 2
+    begin = min(lids.half_width_mm - own.caruncle_mm, eye.BALL_MM - 1.0)
+    caruncle = -at[0] * lids.side - begin - 0.14 * (at[1] - line - 0.4) ** 2
     return _Place(below, above, np.maximum(np.maximum(-below, -above), caruncle), caruncle, at[0])
 
 
