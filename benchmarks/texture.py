@@ -25,7 +25,7 @@ NAMES = ("level", "contrast_sd", "laplacian_sd", *(f"band_{i}" for i in range(le
 
 
 def measure(areas: Sequence[Crop]) -> dict[str, Array]:
-    """The statistics of one face: grey rectangles, each at least 16 px high and wide, grey levels 0-255."""
+    """The statistics of one face: rectangles 16 to 64 px high and wide, grey levels 0-255."""
     pixels = np.concatenate([area.ravel() for area in areas])
     edges = np.concatenate([cv2.Laplacian(area, cv2.CV_32F, ksize=1)[1:-1, 1:-1].ravel() for area in areas])
     return {
@@ -41,6 +41,7 @@ def spectrum(areas: Sequence[Crop]) -> Array:
     """Amplitudes (5,) in the bands: root mean power over all directions, white noise of SD 1 has 1 in each."""
     power = np.zeros((_FFT_PX, _FFT_PX))
     for area in areas:
+        assert max(area.shape) <= _FFT_PX, area.shape
         window = np.outer(np.hanning(area.shape[0] + 2)[1:-1], np.hanning(area.shape[1] + 2)[1:-1])
         level = area - (area * window).sum() / window.sum()
         power += np.abs(np.fft.fft2(level * window, (_FFT_PX, _FFT_PX))) ** 2 / (window**2).sum() / len(areas)
