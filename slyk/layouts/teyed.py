@@ -133,8 +133,7 @@ def _scale(row: Row, point: Array, forward: Array) -> float:
 
 def _part(row: Row, name: str, side: str) -> Part:
     points = array(row, f"{name}_{side}_2d", _NUM_POINTS[name], 2)
-    ordered = points if name == "lid" else points[::-1]  # ours go round the other way, from image-right
-    return Part(ordered, float(np.mean(row[f"{name}_{side}_visible"])) >= 0.5)
+    return Part(points, float(np.mean(row[f"{name}_{side}_visible"])) >= 0.5)
 
 
 def _ellipse(row: Row, index: int, name: str) -> Ellipse:

@@ -29,8 +29,8 @@ _EYE_COLUMNS = [
     Column(f"{part}_{side}_{what}", kind, count, text)
     for side in ("right", "left")
     for part, points, name in (
-        ("pupil", 8, "8 points of the pupil's edge"),
-        ("iris", 8, "8 points of the iris's edge (limbus)"),
+        ("pupil", 8, "8 points of the pupil's edge, the first up and image-right, the next above, and so on round"),
+        ("iris", 8, "8 points of the iris's edge (limbus), in the same order"),
         ("lid", 34, "17 points of the upper lid's edge, image-left to image-right, then 17 of the lower"),
     )
     for what, kind, count, text in (

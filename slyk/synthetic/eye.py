@@ -5,7 +5,7 @@ iris 10.4 mm before its centre (the chord of a 6 mm iris); the clear cornea make
 """
 
 from dataclasses import dataclass
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,6 +14,8 @@ from slyk.synthetic.expression import Expression
 from slyk.synthetic.identity import Array, Identity
 from slyk.synthetic.regions import Mask, Region
 
+Values = NDArray[Any]
+
 BALL_MM = 12.0
 IRIS_PLANE_MM = 10.4
 LID_MM = 13.3
@@ -21,8 +23,8 @@ LID_MM = 13.3
 CORNEA_MM = 7.8
 CORNEA_CENTER_MM = 5.4
 """The cornea is the sphere of CORNEA_MM about this point of the optical axis; it leaves the ball at the limbus."""
-_FLAT_FROM_MM = 9.5
-_FLAT_SLOPE = 0.15
+_FLAT_FROM_MM = 9.6
+_FLAT_SLOPE = 0.3
 
 
 @dataclass(frozen=True)
@@ -40,7 +42,10 @@ class Lids:
 
     def curves(self, x: Array) -> tuple[Array, Array]:
         """Heights of the upper and the lower edge at x; both the same beyond the corners."""
-        line, above, below = self.bows(x)
+        return self.edges(*self.bows(x))
+
+    def edges(self, line: Values, above: Values, below: Values) -> tuple[Values, Values]:
+        """The same from the edges' parts, see `bows`."""
         upper, lower = line - self.upper_mm * above, line + self.lower_mm * below
         return np.asarray(upper + self.closed * (lower - upper)), np.asarray(lower)
 
@@ -131,13 +136,13 @@ def _distance(origin: Array, directions: Array, radius: float) -> tuple[Array, A
 
 def frame(axis: Array) -> tuple[Array, Array]:
     """Unit vectors across the iris: about image-right and about down."""
-    right = np.cross(np.array([0.0, 1.0, 0.0]), -axis)
-    right /= np.linalg.norm(right)
+    right = np.array([-axis[2], 0.0, axis[0]]) / np.hypot(axis[0], axis[2])
     return right, np.cross(-axis, right)
 
 
 def ring(axis: Array, radius_mm: float) -> Array:
-    """Eight points (8, 3) of a circle on the iris plane, clockwise on the picture from image-right."""
+    """Eight points (8, 3) of a circle on the iris plane in TEyeD's order: the first up and image-right, the second above,
+    and so on to image-left."""
     right, down = frame(axis)
-    t = np.arange(8)[:, None] * np.pi / 4
-    return np.asarray(IRIS_PLANE_MM * axis + radius_mm * (np.cos(t) * right + np.sin(t) * down))
+    t = np.arange(1, 9)[:, None] * np.pi / 4
+    return np.asarray(IRIS_PLANE_MM * axis + radius_mm * (np.cos(t) * right - np.sin(t) * down))
