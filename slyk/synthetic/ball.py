@@ -22,7 +22,7 @@ _WHITE = np.array([0.33, 0.305, 0.285])
 _FLESH = np.array([0.46, 0.20, 0.17])
 _VESSEL = np.array([0.45, 0.14, 0.11])
 _BLACK = 0.003
-_WHITE_IR, _FLESH_IR, _MARGIN_IR = 0.40, 0.36, 0.52
+_WHITE_IR, _FLESH_IR, _MARGIN_IR = 0.40, 0.36, 0.46
 """Near infrared, about 850 nm: the white is but little brighter than skin and iris (our choice by eye)."""
 _MARGIN_MM = 0.65
 """How far the lower lid's margin reaches onto the ball, seen from straight ahead."""
@@ -68,8 +68,9 @@ def draw_ball(
     base = (iris + around * (white - iris)) * arriving
     base += _mirrored(sight, directions, axis, place, sample_mm, scene, lit, index)
     # seen from straight ahead the upper margin begins at the edge itself: no half of a sample of it shows there
-    beside = np.maximum(-place.above, place.caruncle) / sample_mm + 0.5
-    share = np.clip(np.maximum(-place.below / sample_mm, beside), 0.0, 1.0)[:, None]
+    far = 0.5 * smooth(8.0, 11.0, np.abs(place.x))  # towards the corners ball and flesh pass into each other
+    beside = np.maximum(-place.above, place.caruncle) / (sample_mm + far) + 0.5
+    share = np.clip(np.maximum(-place.below / (sample_mm + far), beside), 0.0, 1.0)[:, None]
     flesh = _flesh(place, arriving, scene, person, own, lit, sample_mm)
     return Shown(regions, (base + share * (flesh - base)).astype(np.float32))
 
@@ -182,7 +183,7 @@ def _flesh(
     flesh: Values = np.full(3, _FLESH_IR) if light.infrared else _FLESH
     margin: Values = np.full(3, _MARGIN_IR) if light.infrared else 0.5 * p.skin + 0.5 * np.array([0.60, 0.34, 0.30])
     lump = 0.80 + 0.30 * np.exp(-(((place.caruncle - 1.3) / 0.9) ** 2))
-    shaded = np.where(place.below < 0, 0.8, 1.0)[:, None]
+    shaded = np.where(place.below < 0, 0.5 + 0.45 * smooth(0.0, -1.2, place.below), 1.0)[:, None]
     color = (margin + inner * (flesh * lump[:, None] - margin)) * np.maximum(arriving * 1.25, 0.0) * shaded
     shine = np.interp(place.x, np.linspace(-15, 15, len(own.sparkle)), own.sparkle)
     thin = max(0.16, 0.8 * sample_mm)

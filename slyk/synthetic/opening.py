@@ -58,9 +58,10 @@ def draw_eye(
         return
     lids = scene.lids[index]
     box = part.rows, part.columns
-    upper, lower = lids.curves(part.x)
+    bows = lids.bows(part.x)
+    upper, lower = lids.edges(*bows)
     seen = color[box]
-    seen *= _skin(part, upper, lower, scene, person, own, lids, lit)
+    seen *= _skin(part, bows, scene, person, own, lids, lit)
     within = np.minimum(np.minimum(part.y - upper, lower - part.y), lids.half_width_mm - np.abs(part.x))
     inside = np.where(part.off < _TOUCH_MM, within / part.sample_mm, -1.0)
     rows, columns = np.nonzero(inside > -_SOFT / 2)
@@ -106,13 +107,13 @@ def _part(nearness: Array, camera: Array, scene: Scene, index: int) -> Part | No
 
 
 def _skin(
-    part: Part, upper: Array, lower: Array, scene: Scene, p: Identity, own: Periocular, lids: Lids, lit: float
+    part: Part, bows: tuple[Values, ...], scene: Scene, p: Identity, own: Periocular, lids: Lids, lit: float
 ) -> Values:
     """Factor (h, w, 3) on the skin's colour: detail, folds, the shadow of the lashes' roots."""
     x, y = (part.x * lids.side).astype(np.float32), part.y.astype(np.float32)
     rest = lids_for(lids.side, np.array([0.0, 0.0, -1.0]), p, Expression(), 0.0)
-    line, above = (a.astype(np.float32) for a in lids.bows(part.x)[:2])
-    upper, lower = upper.astype(np.float32), lower.astype(np.float32)
+    line, above, below = (a.astype(np.float32) for a in bows)
+    upper, lower = lids.edges(line, above, below)
     down = upper - (line - np.float32(rest.upper_mm) * above)  # how far the upper lid has come down
     over, under = upper - y, y - lower
     slope = pull(scene.light, lit, scene.rotation) * np.array([lids.side, 1.0, 1.0])
@@ -177,6 +178,8 @@ def _folds(
     y = np.where(over > 0, -over, under)
     hollow = 0.34 * bump(x, y, (-width - 3.0, -3.5), (5.5, 7.0)) + 0.20 * bump(x, y, (-width + 5, -9.0), (8.0, 4.5))
     hollow = hollow + 0.22 * bump(x, y, (width + 1.5, 0.0), (3.5, 2.5))
+    ridge = np.hypot(x + (width - 1.0), 0.8 * y) - 3.6
+    hollow = hollow + 0.35 * own.hood * bell(ridge, 0.8) * smooth(-width + 1.5, -width - 1.0, x)
     red = 0.45 * np.exp(-((over / 1.6) ** 2)) * outside + 0.45 * np.exp(-((under / 1.3) ** 2)) * outside_low
     return lid * low * (1 - hollow), red * within
 

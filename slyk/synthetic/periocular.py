@@ -16,7 +16,7 @@ from slyk.synthetic.identity import Array, Identity, Image, Random
 Values = NDArray[Any]
 
 TEXEL_MM = 0.1
-REACH_MM = (24.0, 18.0)
+REACH_MM = (22.0, 16.8)
 """The detail spans x and y from -REACH_MM to REACH_MM."""
 IRIS_TEXEL_MM = 0.08
 VESSELS_RHO = 2.2
@@ -40,8 +40,9 @@ class Periocular(NamedTuple):
     """skin: levels (h, w, 4) of albedo (relative), redness, slopes of the relief along x and y; iris: levels (r, t, 2)
     of brightness and of the inner colour's share, by distance from the pupil's edge and angle; vessels (r, t) 0-1;
     upper, lower: lashes of the right and the left eye; caruncle_mm: its width; hood: 0 a free lid to 1 a fold that
-    hides the crease; outer, inner (3,): the iris's colour at its edge and around the pupil; sparkle (64,): where the
-    tear film shines along the lower lid; crease: depth of the upper lid's crease, 0-1."""
+    hides the crease, with a ridge around the inner corner; outer, inner (3,): the iris's colour at its edge and around
+    the pupil; sparkle (64,): where the tear film shines along the lower lid; crease: depth of the upper lid's crease,
+    0-1."""
 
     skin: tuple[Image, ...]
     iris: tuple[Image, ...]
