@@ -13,7 +13,7 @@ def noise(sd: float, shape: tuple[int, int] = (64, 64), seed: int = 0) -> Crop:
 
 
 def test_white_noise_has_its_known_statistics() -> None:
-    found = measure([noise(5.0)])
+    found = measure([noise(5.0, seed=seed) for seed in range(20)])
     assert found["contrast_sd"] == pytest.approx(5.0, rel=0.03)
     assert found["laplacian_sd"] == pytest.approx(5.0 * np.sqrt(20.0), rel=0.03)  # 4 neighbours of weight 1, one of -4
     bands = [found[f"band_{i}"] for i in range(5)]
