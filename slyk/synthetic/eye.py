@@ -141,8 +141,8 @@ def frame(axis: Array) -> tuple[Array, Array]:
 
 
 def ring(axis: Array, radius_mm: float) -> Array:
-    """Eight points (8, 3) of a circle on the iris plane in TEyeD's order: the first up and image-right, the second above,
-    and so on to image-left."""
+    """Eight points (8, 3) of a circle on the iris plane in TEyeD's order: the first up and image-right, the second
+    above, and so on to image-left."""
     right, down = frame(axis)
     t = np.arange(1, 9)[:, None] * np.pi / 4
     return np.asarray(IRIS_PLANE_MM * axis + radius_mm * (np.cos(t) * right - np.sin(t) * down))

@@ -126,7 +126,7 @@ def _skin(
     relief = detail[..., 2] * np.float32(slope[0]) + detail[..., 3] * np.float32(slope[1])
     value = 1 + (0.6 if grey else 1.0) * detail[..., 0] - relief
     folds, red = _folds(x, over, under, down, part.sample_mm, scene, p, own, float(slope[1]))
-    weight = smooth(_NEAR_MM, 3.0, part.off).astype(np.float32)
+    weight: Values = smooth(_NEAR_MM, 3.0, part.off).astype(np.float32)
     for place, reach in zip((x, y), REACH_MM, strict=True):
         weight = weight * smooth(reach, reach - 6.0, np.abs(place))
     factor = (1 + weight * (value * folds - 1))[..., None]
