@@ -102,6 +102,7 @@ def _arriving(sight: eye.Sight, axis: Array, place: _Place, scene: Scene, lit: f
     hollow = (low + (1 - low) * smooth(-0.3, 3.6, place.below)) * (0.70 + 0.30 * smooth(-0.4, 1.8, place.above))
     corner = 0.34 + 0.66 * smooth(half + 0.5, half - 7.5, np.abs(place.x))
     hollow = hollow * np.where(place.flesh > 0, 0.65 + 0.35 * corner, corner)
+    hollow = np.maximum(hollow, 0.75 * smooth(-0.3, 0.8, place.caruncle))  # it stands out of the corner
     return diffuse(normal, light, key * (0.55 + 0.45 * hollow), 0.85 * hollow)
 
 

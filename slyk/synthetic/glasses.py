@@ -140,6 +140,7 @@ def _lens(
     sunglasses = scene.wear.sunglasses
     cos = -np.einsum("ij,ij->i", view, normals)
     light = fresnel(cos, 0.12 if sunglasses else 0.05)[:, None] * radiance(points, mirrored, scene, 0.4, 0.02)
+    light = light * (0.4 + 1.3 * smooth(0.2, -0.4, mirrored[:, 1]))[:, None]  # bright above the horizon, dark below
     if window is not None:
         light = light + _pane(mirrored, window)[:, None] * window.color
     seen = color[box][shown]
