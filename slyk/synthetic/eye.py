@@ -89,7 +89,7 @@ def lids_for(side: float, optical_axis: Array, person: Identity, expression: Exp
     lower = person.iris_radius_mm - person.lid_lower_mm - 0.40 * rise - 1.9 * squint - 1.1 * expression.smile
     # looking down with squinted lids never closes the eye; a blink does, the lower lid rising a little to meet it
     lower = max(lower, 3.0 - upper)
-    lower -= 0.25 * blink * (upper + lower) * 0.5
+    lower -= 0.12 * blink * (upper + lower)
     return Lids(side, person.fissure_half_width_mm, upper, lower, person.canthal_tilt_mm, person.lid_power, blink)
 
 

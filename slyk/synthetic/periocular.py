@@ -59,7 +59,7 @@ class Periocular(NamedTuple):
 
 def build(person: Identity, rng: Random) -> Periocular:
     """The person's eyes."""
-    outer = 0.65 * person.iris + 0.35 * person.iris.mean() + 0.004
+    outer = 0.55 * person.iris + 0.45 * person.iris.mean() + 0.004
     warm = np.array([1.3, 1.0, 0.7]) * outer + 0.012 * np.array([1.0, 0.65, 0.3])
     return Periocular(
         skin=_pyramid(_skin(person, rng)),
