@@ -92,7 +92,7 @@ def render_one(row: dict[str, Any], *, seed: int, settings: Render, out: Path, d
     person, split = f"p{number:03d}", "train" if number < settings.num_train_people else "test"
     shots = render_person(
         seed,
-        number,
+        settings.identity(number),
         domain=settings.domain,
         num_photos=settings.photos_per_person,
         photo_px=settings.photo_px or DOMAINS[settings.domain].PHOTO_PX,

@@ -44,12 +44,17 @@ class Dataset(Section):
     """Travels into manifest, run and model."""
 
 
+FIRST_TEST_PERSON = 10_000
+
+
 class Render(Section):
     domain: Domain
     """What is drawn: gaze independent of the head (wide), or photos as of MPIIFaceGaze (webcam), Gaze360 (wild),
     ETH-XGaze (studio), TEyeD (near_eye)."""
-    num_train_people: Count
+    num_train_people: Annotated[int, Field(ge=1, le=FIRST_TEST_PERSON)]
+    """Identities 0, 1, ... of the seed, the same heads in all sets."""
     num_test_people: Count
+    """Identities from FIRST_TEST_PERSON on, so that no set trains on people whom another tests on."""
     photos_per_person: Count
     photo_px: Annotated[int, Field(ge=64)] | None = None
     """Width of the photos; None: the usual of the domain."""
@@ -59,6 +64,11 @@ class Render(Section):
     @property
     def num_people(self) -> int:
         return self.num_train_people + self.num_test_people
+
+    def identity(self, person: int) -> int:
+        """The renderer's number of the set's person, who counts from 0, training people first."""
+        test = person - self.num_train_people
+        return person if test < 0 else FIRST_TEST_PERSON + test
 
 
 class Index(Section):

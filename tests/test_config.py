@@ -135,3 +135,12 @@ def test_flat_names(params: Params) -> None:
     assert flat["datasets.synthetic.reader"] == "synthetic"
     assert as_flat(params.protocol, "p.") == {"p.num_gate_people": params.protocol.num_gate_people}
     assert not any(isinstance(value, dict) for value in flat.values())
+
+
+def test_no_set_trains_on_people_whom_another_tests_on() -> None:
+    settings = load_params(REPOSITORY / "params.yaml").render["synthetic"]
+    few, many = (settings.model_copy(update={"num_train_people": n, "num_test_people": 7}) for n in (3, 60))
+    splits = [{s.identity(p) for p in range(s.num_train_people)} for s in (few, many)]
+    tests = [{s.identity(p) for p in range(s.num_train_people, s.num_people)} for s in (few, many)]
+    assert splits[0] == {0, 1, 2} and tests[0] == tests[1] and len(tests[0]) == 7
+    assert not (splits[0] | splits[1]) & (tests[0] | tests[1])
