@@ -23,8 +23,8 @@ LID_MM = 13.3
 CORNEA_MM = 7.8
 CORNEA_CENTER_MM = 5.4
 """The cornea is the sphere of CORNEA_MM about this point of the optical axis; it leaves the ball at the limbus."""
-_FLAT_FROM_MM = 9.6
-_FLAT_SLOPE = 0.3
+_FLAT_FROM_MM = 9.4
+_FLAT_SLOPE = 0.1
 
 
 @dataclass(frozen=True)
@@ -63,20 +63,24 @@ class Lids:
         x = self.half_width_mm * -np.cos(np.linspace(0, np.pi, 17))
         upper, lower = self.curves(x)
         edge = np.concatenate([np.stack([x, upper], -1), np.stack([x, lower], -1)])
-        return np.concatenate([edge, lid_depth(np.hypot(edge[:, 0], edge[:, 1]))[:, None]], axis=-1)
+        return np.concatenate([edge, lid_depth(edge[:, 0] * self.side, edge[:, 1])[:, None]], axis=-1)
 
     def landmarks(self) -> Array:
         """The eye's six points (6, 3) of the 68, from the image-left corner along the upper lid and back below."""
         x = self.half_width_mm * np.array([-1.0, -0.4, 0.4, 1.0, 0.4, -0.4])
         upper, lower = self.curves(x)
         y = np.where(np.arange(6) < 4, upper, lower)
-        return np.stack([x, y, lid_depth(np.hypot(x, y))], axis=-1)
+        return np.stack([x, y, lid_depth(x * self.side, y)], axis=-1)
 
 
-def lid_depth(radius: Array) -> Array:
-    """z of the surface on which the lids slide, by distance from the eye's axis: a sphere, flattened outwards."""
-    inner = np.minimum(radius, _FLAT_FROM_MM)
-    return np.asarray(-np.sqrt(LID_MM**2 - inner**2) + _FLAT_SLOPE * np.maximum(radius - _FLAT_FROM_MM, 0.0))
+def lid_depth(outward: Array, y: Array) -> Array:
+    """z of the surface on which the lids slide, at mm towards the temple and down: a sphere, flattened outwards, least
+    of all towards the temple, where the face recedes."""
+    radius = np.sqrt(outward * outward + y * y)
+    share = np.clip(outward / np.maximum(radius, 1e-9), 0.0, 1.0) ** 2
+    begin, slope = _FLAT_FROM_MM + 0.9 * share, _FLAT_SLOPE + 0.8 * share
+    inner = np.minimum(radius, begin)
+    return np.asarray(-np.sqrt(LID_MM**2 - inner**2) + slope * np.maximum(radius - begin, 0.0))
 
 
 def lids_for(side: float, optical_axis: Array, person: Identity, expression: Expression, blink: float) -> Lids:

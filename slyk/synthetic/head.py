@@ -109,7 +109,7 @@ def drape(points: Array, eyes: Array) -> Array:
         x, y = part[..., 0] - center[0], part[..., 1] - center[1]
         reach = np.sqrt((x / 15.5) ** 2 + (y / 10.0) ** 2)
         weight = smooth(2.0, 0.95, reach) * (part[..., 2] < 45)
-        part[..., 2] += weight * (center[2] + lid_depth(np.hypot(x, y)) - part[..., 2])
+        part[..., 2] += weight * (center[2] + lid_depth(x * np.sign(center[0]), y) - part[..., 2])
     return result
 
 
@@ -129,7 +129,7 @@ def _meet_lids(skin: Array, eyes: Array) -> Array:
         x, y = skin[..., 0] - center[0], skin[..., 1] - center[1]
         reach = np.sqrt((x / 15.5) ** 2 + (y / 10.0) ** 2)
         ring = np.exp(-(((reach - 1.35) / 0.2) ** 2)) * (skin[..., 2] < 45) * (x * np.sign(center[0]) > -6) * (y > -4)
-        off = float(np.sum(ring * (lid_depth(np.hypot(x, y)) - skin[..., 2])) / np.sum(ring))
+        off = float(np.sum(ring * (lid_depth(x * np.sign(center[0]), y) - skin[..., 2])) / np.sum(ring))
         result[..., 2] += off * bump(x, y, (2.0 * np.sign(center[0]), 2.0), (25.0, 17.0)) * (skin[..., 2] < 45)
     return result
 

@@ -22,7 +22,7 @@ def strands(lashes: Lashes, lids: Lids, upper: bool, num_points: int) -> Array:
     """Points (N, num_points, 3) of a row, the eye's frame, from root to tip."""
     x = lashes.at * lids.half_width_mm * lids.side
     edge = lids.curves(x)[0 if upper else 1] + (0.0 if upper else 0.5)
-    root = np.stack([x, edge, lid_depth(np.hypot(x, edge))], axis=-1)
+    root = np.stack([x, edge, lid_depth(x * lids.side, edge)], axis=-1)
     out = root / np.sqrt(np.einsum("ij,ij->i", root, root))[:, None]
     away = np.stack([np.zeros_like(x), out[:, 2], -out[:, 1]], axis=-1)  # along the lid, up for its front
     away *= (1.0 if upper else -1.0) / np.hypot(out[:, 1], out[:, 2])[:, None]

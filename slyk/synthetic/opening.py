@@ -100,7 +100,7 @@ def _part(nearness: Array, camera: Array, scene: Scene, index: int) -> Part | No
     x, y, deep = (
         z * (u * rotation[0, i] + (v * rotation[1, i] + rotation[2, i])[:, None]) - origin[i] for i in range(3)
     )
-    off = np.abs(deep - lid_depth(np.sqrt(x * x + y * y)))
+    off = np.abs(deep - lid_depth(x * scene.lids[index].side, y))
     wanted = (near > 0) & (np.abs(x) < REACH_MM[0]) & (np.abs(y) < REACH_MM[1]) & (off < _NEAR_MM)
     if not wanted.any():
         return None

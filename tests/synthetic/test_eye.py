@@ -136,7 +136,7 @@ def test_lashes_darken_the_skin_above_the_opening(who: Person) -> None:
         upper, _ = lids.curves(x)
         for above, least in ((1.0, 6.0), (2.5, 2.0)):
             y = upper - above
-            points = center + np.stack([x, y, eye.lid_depth(np.hypot(x, y))], axis=-1)
+            points = center + np.stack([x, y, eye.lid_depth(x * lids.side, y)], axis=-1)
             columns, rows = np.rint(project(scene.camera, points)).astype(int).T
             assert darker[rows, columns].mean() > least
 
