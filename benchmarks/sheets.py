@@ -2,6 +2,7 @@
 
     python -m benchmarks.sheets [--domain webcam ...] [--out DIR] [--arrows] [--masks]
     python -m benchmarks.sheets --portraits DIR [--out DIR]
+    python -m benchmarks.sheets --overview docs/images/domains.jpg --people 3
 
 A row of a domain's sheet is a person. Portraits and renders alternate row by row, at one scale, pixel for pixel.
 """
@@ -45,10 +46,14 @@ def main() -> None:
     parser.add_argument("--seed", type=int, default=SEED)
     parser.add_argument("--arrows", action="store_true", help="draw both visual axes and the 68 landmarks")
     parser.add_argument("--masks", action="store_true", help="lay the region mask beside each photo")
+    parser.add_argument("--overview", type=Path, help="write one small .jpg of all domains, a column each, there")
     args = parser.parse_args()
     if args.out.suffix == ".png" and not args.portraits and len(args.domain) > 1:
         parser.error(f"{args.out} holds one sheet and {len(args.domain)} domains are asked for: name a folder")
     cv2.setNumThreads(1)
+    if args.overview:
+        save_overview(args.overview, args.people, args.seed)
+        return
     if args.portraits:
         rows = portrait_rows(args.portraits, args.people, args.photos, args.seed)
         save(sheet_path(args.out, "portraits"), list(rows))
@@ -143,6 +148,26 @@ def fit(photo: Photo, interpolation: int | None = None) -> Photo:
     how = interpolation if interpolation is not None else cv2.INTER_AREA if zoom < 1 else cv2.INTER_CUBIC
     size = (round(photo.shape[1] * zoom), round(photo.shape[0] * zoom))
     return np.asarray(cv2.resize(photo, size, interpolation=how), dtype=np.uint8)
+
+
+def save_overview(path: Path, num_people: int, seed: int) -> None:
+    """A column of square photos for each domain, a row for each person."""
+    columns = [[square(domain_row(name, n, 1, seed, False, False)[0]) for n in range(num_people)] for name in DOMAINS]
+    done, data = cv2.imencode(
+        ".jpg", np.hstack([np.vstack(column) for column in columns]), [cv2.IMWRITE_JPEG_QUALITY, 85]
+    )
+    assert done
+    write_atomic(path, bytes(data))
+    print(f"sheet: {path}")
+
+
+def square(photo: Photo) -> Photo:
+    """The middle of a photo, 200 px a side."""
+    height, width = photo.shape[:2]
+    side = min(height, width)
+    left, top = (width - side) // 2, (height - side) // 2
+    part = photo[top : top + side, left : left + side]
+    return np.asarray(cv2.resize(part, (200, 200), interpolation=cv2.INTER_AREA), dtype=np.uint8)
 
 
 def save(path: Path, rows: list[list[Photo]]) -> None:
