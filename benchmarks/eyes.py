@@ -25,6 +25,8 @@ PX = 448
 WINDOW_MM = (124.0, 44.0)
 """Part of the head that is rendered where only the eyes count."""
 STEP_DEG = 5.0
+UNHIDDEN = 0.995
+"""Share of the iris that shows where nothing is before it."""
 IRIS = (Region.IRIS, Region.PUPIL)
 
 
@@ -66,8 +68,8 @@ def middle_of(regions: Mask, scene: Scene, index: int, wanted: tuple[Region, ...
 
 
 def registration(num_eyes: int = 48) -> list[Line]:
-    """Centroids of pupil and iris against the middles of their annotated rings, lids wide open, every ring point
-    visible."""
+    """Centroids of pupil and iris against the middles of their annotated rings, lids wide open, nothing before the
+    iris (hair may be)."""
     off: dict[str, list[float]] = {"pupil": [], "iris": []}
     for number in range(4 * num_eyes):
         who = make_person(SEED, number)
@@ -75,7 +77,7 @@ def registration(num_eyes: int = 48) -> list[Line]:
         picture = take_photo(who, scene, seed=SEED, number=number, photo=0, samples=FINE)
         row = annotate(who.identity, who.head, scene, picture.regions, picture.depth, FINE)
         for index, side in enumerate(("right", "left")):
-            if not all(row[f"iris_{side}_visible"]):
+            if row["eye_visible"][index] < UNHIDDEN or not all(row[f"iris_{side}_visible"]):
                 continue
             for part, wanted in (("pupil", (Region.PUPIL,)), ("iris", IRIS)):
                 told = np.reshape(row[f"{part}_{side}_2d"], (8, 2)).mean(axis=0)

@@ -98,6 +98,7 @@ def directions(domain: str) -> tuple[Array, Array]:
     return np.stack(gaze), np.stack(head)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("domain", DOMAINS)
 def test_gaze_and_shortcuts_of_the_domains(domain: str) -> None:
     (row,) = (line for line in PAGE.splitlines() if line.startswith(f"| `{domain}` |"))
