@@ -93,6 +93,8 @@ def _annotation(record: Record) -> dict[str, Any]:
         "person": record.group,
         "split": record.split,
         "domain": "wide",
+        "blinking": False,
+        "sunglasses": False,
         **arrays,
         "gaze": record.gaze.tolist(),
     }

@@ -12,7 +12,11 @@ from slyk.geometry.normalize import FaceGeometry
 
 LICENCE = "Apache-2.0"
 ANNOTATIONS = "annotations.parquet"
-_COLUMNS = ["photo", "person", "split", "domain", "camera", "head_rotation", "face_center_mm", "eyes_mm", "gaze"]
+_HIDING = {"blinking": "eyes_closed", "sunglasses": "eyes_covered"}
+"""Flags of photos that show no gaze, and why they are rejected: nobody would label them either."""
+_COLUMNS = [
+    "photo", "person", "split", "domain", "camera", "head_rotation", "face_center_mm", "eyes_mm", "gaze", *_HIDING
+]  # fmt: skip
 
 
 def photos(listed: Sequence[str]) -> list[str]:
@@ -21,7 +25,7 @@ def photos(listed: Sequence[str]) -> list[str]:
 
 
 def read(root: Path, chosen: Sequence[str], options: ReadOptions) -> Iterator[Outcome]:
-    """One outcome a photo. Raises DataMissingError where the annotations are gone, ParamsError where no faces show."""
+    """One outcome a photo; closed or covered eyes are rejected. Raises DataMissingError where the annotations are gone, ParamsError where no faces show."""
     if not (root / ANNOTATIONS).is_file():
         raise DataMissingError(f"{root / ANNOTATIONS} not found: render it again with `dvc repro --force render`")
     table = pq.read_table(root / ANNOTATIONS, columns=_COLUMNS, filters=[("photo", "in", list(chosen))])
@@ -33,7 +37,8 @@ def read(root: Path, chosen: Sequence[str], options: ReadOptions) -> Iterator[Ou
         )
     for photo in chosen:
         row = rows.get(photo)
-        yield Outcome(photo, reason="no_annotation") if row is None else Outcome(photo, (_record(row),))
+        reason = "no_annotation" if row is None else next((why for flag, why in _HIDING.items() if row[flag]), "")
+        yield Outcome(photo, reason=reason) if row is None or reason else Outcome(photo, (_record(row),))
 
 
 def _record(row: dict[str, object]) -> Record:

@@ -59,7 +59,7 @@ def indoor_light(rng: Random) -> Light:
     warm = rng.uniform(-0.10, 0.10)
     key = rng.uniform(0.45, 1.15) * np.array([1 + warm, 1.0, 1 - 1.2 * warm])
     cool = rng.uniform(-0.08, 0.1)
-    ambient = rng.uniform(0.13, 0.40, (6, 1)) * np.array([1 - cool, 1.0, 1 + cool])
+    ambient = rng.uniform(0.16, 0.46, (6, 1)) * np.array([1 - cool, 1.0, 1 + cool])
     ambient[2] *= 0.6  # +y: the ground
     level = float(np.exp(rng.normal(0.0, 0.16)) * (0.5 if rng.uniform() < 0.1 else 1.0))
     return Light(direction, key, ambient, level)

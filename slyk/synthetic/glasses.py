@@ -83,7 +83,7 @@ def _cast(
         return
     soft = cv2.GaussianBlur(shade[box], (0, 0), max(0.9 * scale, 0.5)).astype(np.float32) / 255
     key, ambient = float(light.key.mean()), float(light.ambient.mean())
-    color[box] *= 1 - (0.75 * key / (key + 1.5 * ambient)) * (soft * np.isfinite(depth[box]))[..., None]
+    color[box] *= 1 - (0.5 * key / (key + 1.5 * ambient)) * (soft * np.isfinite(depth[box]))[..., None]
 
 
 class _Window(NamedTuple):
@@ -96,18 +96,18 @@ class _Window(NamedTuple):
 
 
 def _window(scene: Scene) -> _Window | None:
-    """Two photos in five have one; its image lies beside the middle of the lenses, so that it never hides both eyes."""
+    """One photo in seven has one; its image lies beside the middle of the lenses, so that it never hides both eyes."""
     rng = np.random.Generator(np.random.Philox(key=np.array([scene.backdrop.seed, 77], dtype=np.uint64)))
-    if scene.light.infrared or rng.uniform() > 0.4:
+    if scene.light.infrared or rng.uniform() > 0.15:
         return None
-    turn, away = rng.uniform(0, 2 * np.pi), rng.uniform(10.0, 17.0)
+    turn, away = rng.uniform(0, 2 * np.pi), rng.uniform(14.0, 20.0)
     offset = away * np.array([np.cos(turn), 0.8 * np.sin(turn)])
     middle = scene.eyes.mean(axis=0)
     view = middle / np.linalg.norm(middle)
     normal = scene.rotation @ np.array([offset[0] / _BEND_MM, offset[1] / _BEND_MM, -1.0])
     direction = reflect(view[None], (normal / np.linalg.norm(normal))[None])[0]
     tint = np.array([[1.0, 1.0, 1.0], [0.85, 0.95, 1.1], [0.75, 1.05, 0.9]])[rng.integers(0, 3)]
-    strength = rng.uniform(0.12, 0.5) * scene.light.level * (0.4 + float(scene.light.ambient.mean()))
+    strength = rng.uniform(0.08, 0.35) * scene.light.level * (0.4 + float(scene.light.ambient.mean()))
     return _Window(direction, rng.uniform([0.06, 0.08], [0.16, 0.22]), strength * tint)
 
 
@@ -139,13 +139,13 @@ def _lens(
     mirrored = reflect(view, normals)
     sunglasses = scene.wear.sunglasses
     cos = -np.einsum("ij,ij->i", view, normals)
-    light = fresnel(cos, 0.12 if sunglasses else 0.05)[:, None] * radiance(points, mirrored, scene, 0.4, 0.02)
+    light = fresnel(cos, 0.12 if sunglasses else 0.025)[:, None] * radiance(points, mirrored, scene, 0.4, 0.02)
     light = light * (0.4 + 1.3 * smooth(0.2, -0.4, mirrored[:, 1]))[:, None]  # bright above the horizon, dark below
     if window is not None:
         light = light + _pane(mirrored, window)[:, None] * window.color
     seen = color[box][shown]
     height = np.einsum("ij,j->i", points - middle, scene.rotation[:, 1])
-    through = (_DARK * (1.2 + 0.05 * np.clip(height, -18, 18)) if sunglasses else np.full(len(z), 0.93))[:, None]
+    through = (_DARK * (1.2 + 0.05 * np.clip(height, -18, 18)) if sunglasses else np.full(len(z), 0.95))[:, None]
     through = through * (1 - fresnel(cos, 0.0))[:, None]
     color[box][shown] = seen + share * ((seen * through + light) - seen)
     if sunglasses:
@@ -171,19 +171,25 @@ def _frame(
     camera: Array, scale: float,
 ) -> None:  # fmt: skip
     """Lines as round bars: their own colour, a gleam along the upper side. solid (H, W): depth without the glasses."""
-    mask: Mask = np.zeros(depth.shape, np.uint8)
+    finer = max(1, round(4 * scene.camera[0, 0] / camera[0, 0]))  # bars come in whole widths: draw at 4 x 4 a pixel
+    mask: Mask = np.zeros((depth.shape[0] * finer, depth.shape[1] * finer), np.uint8)
     gleam = mask.copy()
     for line in lines:
         pixels = project(camera, line.points)
-        thick = p.glasses_thick * line.wide * scale
+        thick = p.glasses_thick * line.wide * scale * finer
         width, full = max(1, round(thick)), round(255 * min(thick, 1.0))
         z = (line.points[:-1, 2] + line.points[1:, 2]) / 2
         free = z < _depth_at(solid, (pixels[:-1] + pixels[1:]) / 2) + _SLACK_MM
         up = np.array([0.0, -0.25 * thick])
-        for a, b, near in zip(pixels[:-1][free], pixels[1:][free], z[free], strict=True):
+        fine = (pixels + 0.5) * finer - 0.5
+        for a, b in zip(fine[:-1][free], fine[1:][free], strict=True):
             cv2.line(mask, _corner(a), _corner(b), full, width, cv2.LINE_AA, 4)
             cv2.line(gleam, _corner(a + up), _corner(b + up), full, max(1, width // 3), cv2.LINE_AA, 4)
-            cv2.line(depth, _corner(a), _corner(b), near, width, cv2.LINE_8, 4)
+        for a, b, near in zip(pixels[:-1][free], pixels[1:][free], z[free], strict=True):
+            cv2.line(depth, _corner(a), _corner(b), near, max(1, round(width / finer)), cv2.LINE_8, 4)
+    if finer > 1:
+        size = depth.shape[::-1]
+        mask, gleam = (np.asarray(cv2.resize(m, size, interpolation=cv2.INTER_AREA), np.uint8) for m in (mask, gleam))
     box = _box(mask)
     if box is None:
         return

@@ -12,7 +12,7 @@ from slyk.geometry.camera import Array
 from slyk.synthetic import ears, periocular, shells
 from slyk.synthetic.annotate import annotate
 from slyk.synthetic.backdrop import draw_backdrop
-from slyk.synthetic.develop import develop
+from slyk.synthetic.develop import Meter, develop
 from slyk.synthetic.domains import DOMAINS
 from slyk.synthetic.fields import Fields, fit, on_texture, sample, texture_map
 from slyk.synthetic.glasses import draw_glasses
@@ -109,10 +109,10 @@ def take_photo(who: Person, scene: Scene, *, seed: int, number: int, photo: int,
     depth = _depth(canvas.nearness)
     if scene.wear.glasses:
         draw_glasses(canvas.color, canvas.regions, depth, scene, who.identity, camera)
-    small = cv2.resize(canvas.color, scene.size_px, interpolation=cv2.INTER_AREA)
+    small = np.asarray(cv2.resize(canvas.color, scene.size_px, interpolation=cv2.INTER_AREA), dtype=np.float32)
     face = np.isin(canvas.regions[::4, ::4], (Region.SKIN, Region.NOSE))
-    level = float(canvas.color[::4, ::4][face].mean()) if face.any() else float(small.mean())
-    return Picture(develop(small, scene, level, stream(seed, number, photo, use=1)), canvas.regions, depth)
+    meter = Meter(float(small.mean()), canvas.color[::4, ::4][face] if face.any() else small.reshape(-1, 3))
+    return Picture(develop(small, scene, meter, stream(seed, number, photo, use=1)), canvas.regions, depth)
 
 
 def sample_camera(camera: Array, samples: int) -> Array:

@@ -45,6 +45,17 @@ def test_a_photo_without_annotation_is_rejected(raw_set: RawSet) -> None:
     assert second.records[0].photo == known
 
 
+@pytest.mark.parametrize(("flag", "reason"), [("blinking", "eyes_closed"), ("sunglasses", "eyes_covered")])
+def test_photos_that_show_no_gaze_are_rejected(tmp_path: Path, raw_set: RawSet, flag: str, reason: str) -> None:
+    table = pq.read_table(raw_set.root / "annotations.parquet")
+    flags = pa.array([index == 1 for index in range(len(table))])
+    pq.write_table(table.set_column(table.column_names.index(flag), flag, flags), tmp_path / "annotations.parquet")
+    photos = table["photo"].to_pylist()[:3]
+    outcomes = list(synthetic.read(tmp_path, photos, ReadOptions()))
+    assert [outcome.reason for outcome in outcomes] == ["", reason, ""]
+    assert [len(outcome.records) for outcome in outcomes] == [1, 0, 1]
+
+
 def test_without_annotations_it_says_what_to_run(tmp_path: Path) -> None:
     with pytest.raises(DataMissingError, match="dvc repro --force render"):
         list(synthetic.read(tmp_path, ["photos/p000/000.jpg"], ReadOptions()))
