@@ -25,7 +25,10 @@ def photos(listed: Sequence[str]) -> list[str]:
 
 
 def read(root: Path, chosen: Sequence[str], options: ReadOptions) -> Iterator[Outcome]:
-    """One outcome a photo; closed or covered eyes are rejected. Raises DataMissingError where the annotations are gone, ParamsError where no faces show."""
+    """One outcome a photo; closed or covered eyes are rejected.
+
+    Raises DataMissingError where the annotations are gone, ParamsError where no faces show.
+    """
     if not (root / ANNOTATIONS).is_file():
         raise DataMissingError(f"{root / ANNOTATIONS} not found: render it again with `dvc repro --force render`")
     table = pq.read_table(root / ANNOTATIONS, columns=_COLUMNS, filters=[("photo", "in", list(chosen))])
