@@ -140,7 +140,7 @@ def annotate(person: Identity, head: Head, scene: Scene, regions: Mask, depth: A
         "pupil_mm": scene.pupil_mm,
         "landmarks_2d": pixels,
         "landmarks_3d": landmarks,
-        "landmarks_visible": _unhidden(pixels, landmarks[:, 2], depth, samples, 4.0),
+        "landmarks_visible": _unhidden(pixels, landmarks[:, 2], regions, depth, samples, 4.0),
         "blink": scene.blink,
         "blinking": scene.blink >= 0.5,
         "emotion": scene.emotion + 1,
@@ -203,7 +203,7 @@ def _eye_columns(
         inner = middle + 0.94 * (pixels - middle)  # a sample on the edge itself may show either side
         row[f"{name}_{side}_visible"] = np.isin(_at(regions, inner, samples), (Region.PUPIL, Region.IRIS))
     pixels = place("lid", scene.lids[index].outline())
-    row[f"lid_{side}_visible"] = _unhidden(pixels, row[f"lid_{side}_3d"][:, 2], depth, samples, 2.5)
+    row[f"lid_{side}_visible"] = _unhidden(pixels, row[f"lid_{side}_3d"][:, 2], regions, depth, samples, 2.5)
     return row
 
 
@@ -218,8 +218,10 @@ def _iris_share(scene: Scene, person: Identity, regions: Mask, samples: int, ind
     return float(np.isin(seen, (Region.IRIS, Region.PUPIL)).mean())
 
 
-def _unhidden(pixels: Array, z: Array, depth: Array, samples: int, slack_mm: float) -> NDArray[np.bool_]:
-    return np.asarray(_at(depth, pixels, samples, outside=-np.inf) > z - slack_mm)
+def _unhidden(pixels: Array, z: Array, regions: Mask, depth: Array, samples: int, slack_mm: float) -> NDArray[np.bool_]:
+    """Which points (N, 2) of depth z (N,) the photo shows: nothing solid before them and nothing worn on them."""
+    worn = np.isin(_at(regions, pixels, samples), (Region.GLASSES, Region.HEADWEAR, Region.FACE_MASK))
+    return np.asarray((_at(depth, pixels, samples, outside=-np.inf) > z - slack_mm) & ~worn)
 
 
 def _at(picture: NDArray[Any], pixels: Array, samples: int, outside: float = 0) -> NDArray[Any]:

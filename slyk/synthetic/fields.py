@@ -59,12 +59,21 @@ def on_texture(grid: Array) -> Image:
     return np.asarray(cv2.remap(grid.astype(np.float32), *maps, cv2.INTER_LINEAR))
 
 
-def fit(texture: Image, sample_mm: float) -> Image:
-    """The texture for a picture whose samples are so far apart on the face: averaged where it is finer."""
-    side = round(SIDE * TEXEL_MM / sample_mm)
-    if side > 0.8 * SIDE:
-        return texture
-    return np.asarray(cv2.resize(texture, (max(side, 24),) * 2, interpolation=cv2.INTER_AREA))
+class Texture:
+    """A picture of the grid (SIDE, SIDE, K), kept in the sizes that photos asked for."""
+
+    def __init__(self, finest: Image) -> None:
+        self.finest = finest
+        self.sizes: dict[int, Image] = {}
+
+    def fit(self, sample_mm: float) -> Image:
+        """For a photo whose samples are so far apart on the face: averaged where it is finer."""
+        side = max(32 * int(SIDE * TEXEL_MM / sample_mm / 32 + 0.5), 32)
+        if side > 0.8 * SIDE:
+            return self.finest
+        if side not in self.sizes:
+            self.sizes[side] = np.asarray(cv2.resize(self.finest, (side, side), interpolation=cv2.INTER_AREA))
+        return self.sizes[side]
 
 
 def texture_map(column: Image, row: Image, side: int = SIDE) -> tuple[Image, Image]:

@@ -76,8 +76,8 @@ def _cast(
         if scene.wear.sunglasses and i < 2:
             cv2.fillPoly(shade, [_fixed(pixels)], 255, cv2.LINE_AA, 4)
         width = max(1, round(1.3 * p.glasses_thick * line.wide * scale))
-        for a, b in zip(pixels[:-1][lies[:-1] & lies[1:]], pixels[1:][lies[:-1] & lies[1:]], strict=True):
-            cv2.line(shade, _corner(a), _corner(b), 255, width, cv2.LINE_AA, 4)
+        for a, b in _segments(pixels, lies[:-1] & lies[1:]):
+            cv2.line(shade, a, b, 255, width, cv2.LINE_AA, 4)
     box = _box(shade)
     if box is None:
         return
@@ -182,11 +182,12 @@ def _frame(
         free = z < _depth_at(solid, (pixels[:-1] + pixels[1:]) / 2) + _SLACK_MM
         up = np.array([0.0, -0.25 * thick])
         fine = (pixels + 0.5) * finer - 0.5
-        for a, b in zip(fine[:-1][free], fine[1:][free], strict=True):
-            cv2.line(mask, _corner(a), _corner(b), full, width, cv2.LINE_AA, 4)
-            cv2.line(gleam, _corner(a + up), _corner(b + up), full, max(1, width // 3), cv2.LINE_AA, 4)
-        for a, b, near in zip(pixels[:-1][free], pixels[1:][free], z[free], strict=True):
-            cv2.line(depth, _corner(a), _corner(b), near, max(1, round(width / finer)), cv2.LINE_8, 4)
+        for a, b in _segments(fine, free):
+            cv2.line(mask, a, b, full, width, cv2.LINE_AA, 4)
+        for a, b in _segments(fine + up, free):
+            cv2.line(gleam, a, b, full, max(1, width // 3), cv2.LINE_AA, 4)
+        for (a, b), near in zip(_segments(pixels, free), z[free].tolist(), strict=True):
+            cv2.line(depth, a, b, near, max(1, round(width / finer)), cv2.LINE_8, 4)
     if finer > 1:
         size = depth.shape[::-1]
         mask, gleam = (np.asarray(cv2.resize(m, size, interpolation=cv2.INTER_AREA), np.uint8) for m in (mask, gleam))
@@ -241,9 +242,10 @@ def _fixed(pixels: Array) -> NDArray[np.int32]:
     return np.rint(np.clip(pixels, -2000, 30000) * _SUB).astype(np.int32)
 
 
-def _corner(pixel: Array) -> tuple[int, int]:
-    x, y = np.rint(np.clip(pixel, -2000, 30000) * _SUB).astype(int)
-    return int(x), int(y)
+def _segments(pixels: Array, wanted: NDArray[np.bool_]) -> list[tuple[list[int], list[int]]]:
+    """Ends of the wanted pieces (N - 1,) of a line (N, 2), for OpenCV."""
+    fixed = _fixed(pixels)
+    return list(zip(fixed[:-1][wanted].tolist(), fixed[1:][wanted].tolist(), strict=True))
 
 
 def _depth_at(depth: Array, pixels: Array) -> Array:

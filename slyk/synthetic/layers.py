@@ -6,7 +6,7 @@ from typing import NamedTuple
 import numpy as np
 
 from slyk.synthetic.face import smooth
-from slyk.synthetic.fields import fit, sample, texture_map
+from slyk.synthetic.fields import sample, texture_map
 from slyk.synthetic.head import normals
 from slyk.synthetic.identity import Array, Image
 from slyk.synthetic.raster import Surface, rasterize
@@ -54,19 +54,19 @@ def draw_shell(
     facing = normals(np.where(np.isfinite(outer), outer, skin).astype(np.float32))
     received = diffuse(facing, light, lit, 0.9)
     grid = np.dstack([received, shell.gloss * sheen(skin, facing, light, lit)]).astype(np.float32)
-    texture = fit(shell.texture, float(skin[..., 2].mean() / camera[0, 0]))
+    texture = shell.texture.fit(float(skin[..., 2].mean() / camera[0, 0]))
     inner = [shell.layers[0]._replace(share=1.0, shade=0.35)] if shell.hollow else []
     for layer in [*inner, *shell.layers]:
         for box, surface in _window(canvas, skin + layer.share * (outer - skin), camera, inside=layer in inner):
-            _lay(canvas, shell._replace(texture=texture), layer, grid, box, surface)
+            _lay(canvas, shell.region, texture, layer, grid, box, surface)
 
 
-def _lay(canvas: Canvas, shell: Shell, layer: Layer, grid: Image, box: Box, surface: Surface) -> None:
+def _lay(canvas: Canvas, region: Region, texture: Image, layer: Layer, grid: Image, box: Box, surface: Surface) -> None:
     rows, columns = np.nonzero(surface.nearness > canvas.nearness[box])
     if not len(rows):
         return
     column, row = surface.column[rows, columns], surface.row[rows, columns]
-    texel = sample(shell.texture, *texture_map(column, row, len(shell.texture)))
+    texel = sample(texture, *texture_map(column, row, len(texture)))
     there = texel[:, 3] > layer.low
     rows, columns, texel = rows[there], columns[there], texel[there]
     value = sample(grid, column[there], row[there])
@@ -78,7 +78,7 @@ def _lay(canvas: Canvas, shell: Shell, layer: Layer, grid: Image, box: Box, surf
     color[rows, columns] = below + alpha * (shown - below)
     solid = alpha[:, 0] > 0.5
     rows, columns = rows[solid], columns[solid]
-    canvas.regions[box][rows, columns] = shell.region
+    canvas.regions[box][rows, columns] = region
     canvas.nearness[box][rows, columns] = surface.nearness[rows, columns]
 
 

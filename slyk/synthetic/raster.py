@@ -81,7 +81,10 @@ _cache: list[Loop] = []
 
 def _compiled() -> Loop:
     if not _cache:
-        _cache.append(njit(cache=True)(_draw_loop))
+        try:
+            _cache.append(njit(cache=True)(_draw_loop))
+        except RuntimeError:  # no folder where the compiled code could stay: compile it for this process
+            _cache.append(njit(_draw_loop))
     return _cache[0]
 
 

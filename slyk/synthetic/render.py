@@ -14,7 +14,7 @@ from slyk.synthetic.annotate import annotate
 from slyk.synthetic.backdrop import draw_backdrop
 from slyk.synthetic.develop import Meter, develop
 from slyk.synthetic.domains import DOMAINS
-from slyk.synthetic.fields import Fields, fit, on_texture, sample, texture_map
+from slyk.synthetic.fields import Fields, Texture, on_texture, sample, texture_map
 from slyk.synthetic.glasses import draw_glasses
 from slyk.synthetic.head import ROWS, Head, build, normals
 from slyk.synthetic.identity import Identity, Image, draw_identity, stream
@@ -30,10 +30,12 @@ from slyk.synthetic.skin import Skin, paint
 
 _PIVOT = np.array([0.0, 100.0, 72.0])
 """Where the neck bends, head frame, mm."""
+_THINGS = {"face_mask": shells.face_mask, "headscarf": shells.headscarf, "hat": shells.hat}
 
 
 class Person(NamedTuple):
-    """What all photos of a person share: numbers, head, ears (2, D, A, 3), skin, hair, what is around the eyes."""
+    """What all photos of a person share: numbers, head, ears (2, D, A, 3), skin, hair, what is around
+    the eyes, things to wear as far as photos asked for them."""
 
     identity: Identity
     head: Head
@@ -41,6 +43,7 @@ class Person(NamedTuple):
     skin: Skin
     hair: Shell
     eyes: Periocular
+    things: dict[str, Shell]
 
 
 class Picture(NamedTuple):
@@ -69,7 +72,7 @@ def make_person(seed: int, number: int) -> Person:
     fields = Fields(rng, points)
     skin, hair = paint(identity, points, fields), shells.hair(identity, head, fields)
     eyes = periocular.build(identity, stream(seed, number, -1, use=4))
-    return Person(identity, head, ears.build(identity, head.rest), skin, hair, eyes)
+    return Person(identity, head, ears.build(identity, head.rest), skin, hair, eyes, {})
 
 
 def render_person(
@@ -133,13 +136,13 @@ def place(scene: Scene, vertices: Array) -> Array:
 
 def _worn(who: Person, scene: Scene, seed: int, number: int) -> list[Shell]:
     """What covers the head on this photo, from the inside out; made of the person's numbers alone."""
-    wear, rng = scene.wear, stream(seed, number, -1, use=1)
-    worn = [shells.headscarf(who.identity, who.head, rng)] if wear.headscarf else [who.hair]
-    if wear.hat:
-        worn = [shells.under_hat(who.hair, who.head), shells.hat(who.identity, who.head, rng)]
-    if wear.face_mask:
-        worn.insert(0, shells.face_mask(who.identity, who.head, rng))
-    return worn
+    things = {name: make for name, make in _THINGS.items() if getattr(scene.wear, name)}
+    for name, make in things.items():
+        if name not in who.things:
+            rng = stream(seed, number, -1, use=2**32 + list(_THINGS).index(name))
+            who.things[name] = make(who.identity, who.head, rng)
+    hair = [] if scene.wear.headscarf else [shells.under_hat(who.hair, who.head) if scene.wear.hat else who.hair]
+    return [*hair, *(who.things[name] for name in things)]
 
 
 def _draw_skin(who: Person, scene: Scene, points: Array, light: Lighting, camera: Array, samples: int) -> Canvas:
@@ -160,8 +163,8 @@ def _draw_skin(who: Person, scene: Scene, points: Array, light: Lighting, camera
     return canvas
 
 
-def _texels(texture: Image, column: Image, row: Image, sample_mm: float) -> Image:
-    fitting = fit(texture, sample_mm)
+def _texels(texture: Texture, column: Image, row: Image, sample_mm: float) -> Image:
+    fitting = texture.fit(sample_mm)
     return sample(fitting, *texture_map(column, row, len(fitting)))
 
 

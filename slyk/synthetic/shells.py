@@ -6,7 +6,7 @@ import cv2
 import numpy as np
 
 from slyk.synthetic.face import MOUTH_MM, NOSE_TIP_MM, smooth
-from slyk.synthetic.fields import SIDE, Fields, on_texture
+from slyk.synthetic.fields import SIDE, Fields, Texture, on_texture
 from slyk.synthetic.head import ROWS, Head, normals
 from slyk.synthetic.identity import Array, Identity, Image, Random, linear
 from slyk.synthetic.regions import Region
@@ -28,7 +28,7 @@ class Shell(NamedTuple):
 
     region: Region
     offset: Array
-    texture: Image
+    texture: Texture
     gloss: float
     layers: tuple[Layer, ...]
     hollow: bool = False
@@ -52,7 +52,7 @@ def hair(p: Identity, head: Head, fields: Fields) -> Shell:
     offset[..., 0] += _curtain(p, x, y)
     offset[cover < 0.02] = np.nan
     hollow = p.hair_style in ("bob", "long")
-    return Shell(Region.HAIR, offset, _hair_texture(p, cover, fields), 0.5, _STRANDS, hollow)
+    return Shell(Region.HAIR, offset, Texture(_hair_texture(p, cover, fields)), 0.5, _STRANDS, hollow)
 
 
 def _hair_line(p: Identity, x: Array, rng: Random) -> Array:
@@ -124,7 +124,7 @@ def headscarf(p: Identity, head: Head, rng: Random) -> Shell:
     drop = np.interp(y, [-130, 60, 100, 150, 240], [7.0, 8.0, 16.0, 20.0, 6.0])
     offset = (drop + 1.8 * folds)[..., None] * normals(_blurred(head.rest, 5.0))
     offset[cover < 0.02] = np.nan
-    return Shell(Region.HEADWEAR, offset, _cloth(p.scarf, head, cover, rng, 0.20), 0.06, _CLOTH, True)
+    return Shell(Region.HEADWEAR, offset, Texture(_cloth(p.scarf, head, cover, rng, 0.20)), 0.06, _CLOTH, True)
 
 
 def under_hat(shell: Shell, head: Head) -> Shell:
@@ -150,10 +150,10 @@ def hat(p: Identity, head: Head, rng: Random) -> Shell:
         _blurred(head.rest, 4.0)
     )
     offset[cover < 0.02] = np.nan
-    shell = Shell(Region.HEADWEAR, offset, _cloth(p.scarf, head, cover, rng, 0.12), 0.03, _CLOTH, True)
+    cloth = _cloth(p.scarf, head, cover, rng, 0.12)
     rib = 1 + 0.22 * np.sin(np.linspace(0, 150 * np.pi, SIDE, dtype=np.float32))
-    shell.texture[..., :3] *= rib[None, :, None]
-    return shell
+    cloth[..., :3] *= rib[None, :, None]
+    return Shell(Region.HEADWEAR, offset, Texture(cloth), 0.03, _CLOTH, True)
 
 
 def face_mask(p: Identity, head: Head, rng: Random) -> Shell:
@@ -171,11 +171,11 @@ def face_mask(p: Identity, head: Head, rng: Random) -> Shell:
     offset = taut - head.rest
     offset[cover < 0.02] = np.nan
     color = linear(np.array([[0.66, 0.80, 0.86], [0.9, 0.91, 0.92], [0.16, 0.17, 0.19]])[int(rng.integers(0, 3))])
-    shell = Shell(Region.FACE_MASK, offset, _cloth(color, head, cover, rng, 0.05), 0.04, _CLOTH)
+    cloth = _cloth(color, head, cover, rng, 0.05)
     rows = np.interp(np.linspace(0, len(ROWS) - 1, SIDE), np.arange(len(ROWS)), ROWS)
     pleats = sum(np.exp(-(((rows - MOUTH_MM - d) / 1.4) ** 2)) for d in (-14.0, 0.0, 14.0))
-    shell.texture[..., :3] *= (1 - 0.22 * np.asarray(pleats, dtype=np.float32))[:, None, None]
-    return shell
+    cloth[..., :3] *= (1 - 0.22 * np.asarray(pleats, dtype=np.float32))[:, None, None]
+    return Shell(Region.FACE_MASK, offset, Texture(cloth), 0.04, _CLOTH)
 
 
 def _cloth(color: Array, head: Head, cover: Array, rng: Random, contrast: float) -> Image:

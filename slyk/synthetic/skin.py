@@ -5,7 +5,7 @@ from typing import NamedTuple
 import numpy as np
 
 from slyk.synthetic.face import MOUTH_MM, NOSE_TIP_MM, brow_line, bump, smooth
-from slyk.synthetic.fields import SIDE, Fields, mix, steps_mm
+from slyk.synthetic.fields import SIDE, Fields, Texture, mix, steps_mm
 from slyk.synthetic.head import ROWS
 from slyk.synthetic.identity import Identity, Image
 from slyk.synthetic.regions import Mask, Region
@@ -20,8 +20,8 @@ class Skin(NamedTuple):
     """color (SIDE, SIDE, 4): linear RGB and gloss 0-1; relief (SIDE, SIDE, 2): slope outwards along the grid's columns
     and rows; regions (SIDE, SIDE). Sampled by grid position through `fields.texture_map`."""
 
-    color: Image
-    relief: Image
+    color: Texture
+    relief: Texture
     regions: Mask
 
 
@@ -59,7 +59,7 @@ def paint(person: Identity, points: Image, noise: Fields) -> Skin:
     regions = _regions(at, person, lips, slit, brow, cloth)
     dull = (1 - cloth) * (1 - 0.8 * brow) * (1 - 0.85 * np.clip(stubble, 0, 1))
     picture = np.dstack([color, gloss * dull])
-    return Skin(picture.astype(np.float32), _slopes(relief, points), regions)
+    return Skin(Texture(picture.astype(np.float32)), Texture(_slopes(relief, points)), regions)
 
 
 def _skin_color(p: Identity, at: _Place, noise: Fields) -> Image:

@@ -10,6 +10,7 @@ from slyk.geometry.camera import Array, camera_matrix, project
 from slyk.synthetic import eye
 from slyk.synthetic.annotate import annotate
 from slyk.synthetic.expression import Expression
+from slyk.synthetic.fields import Texture
 from slyk.synthetic.identity import Identity, draw_identity, stream
 from slyk.synthetic.periocular import Lashes
 from slyk.synthetic.regions import EYE_REGIONS, Region
@@ -163,7 +164,8 @@ def test_two_rays_a_pixel_are_enough() -> None:
     differences = []
     for number, gaze_deg in enumerate([(0, 0), (10, -15), (-12, 12), (4, 25), (-20, -5), (15, 8)]):
         person = make_person(SEED, number)
-        skin = person.skin._replace(color=person.skin.color * 0 + 0.35, relief=person.skin.relief * 0)
+        plain_color, flat = person.skin.color.finest * 0 + 0.35, person.skin.relief.finest * 0
+        skin = person.skin._replace(color=Texture(plain_color.astype(np.float32)), relief=Texture(flat))
         scene = posed(person, gaze_deg=gaze_deg, photo_px=224)
         plain = person._replace(skin=skin)
         two, four = (shoot(plain, scene, samples).photo.astype(float) for samples in (2, 4))

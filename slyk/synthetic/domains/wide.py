@@ -11,7 +11,7 @@ from slyk.geometry.camera import camera_matrix
 from slyk.synthetic import draw
 from slyk.synthetic.head import Head
 from slyk.synthetic.identity import Array, Identity, Random, stream
-from slyk.synthetic.scene import Backdrop, Setup, face_center
+from slyk.synthetic.scene import Backdrop, Setup, World, face_center
 
 PHOTO_PX = 300
 GAZE_LIMIT = np.deg2rad([30.0, 40.0])
@@ -25,10 +25,10 @@ PHOTO_MM = 264.0
 def shots(person: Identity, head: Head, *, seed: int, number: int, photo_px: int) -> Iterator[Setup]:
     """Square photos, each on its own."""
     for photo in count():
-        yield _shot(person, head, stream(seed, number, photo), photo_px)
+        yield _shot(person, head, stream(seed, number, photo), photo_px, World(frame=photo))
 
 
-def _shot(person: Identity, head: Head, rng: Random, photo_px: int) -> Setup:
+def _shot(person: Identity, head: Head, rng: Random, photo_px: int, world: World) -> Setup:
     emotion, expression = draw.expression(rng, neutral=0.4)
     camera = _camera(rng, photo_px)
     center = _place(rng, camera, photo_px)
@@ -51,6 +51,7 @@ def _shot(person: Identity, head: Head, rng: Random, photo_px: int) -> Setup:
         pupil_mm=float(rng.uniform(1.2, 2.8)),
         light=light,
         sensor=draw.sensor(rng, light, photo_px),
+        world=world,
         backdrop=Backdrop(("wall", "room", "outdoor")[int(rng.integers(0, 3))], int(rng.integers(0, 2**31))),
     )
 
