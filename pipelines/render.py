@@ -3,6 +3,7 @@
 import argparse
 import hashlib
 import io
+import re
 import time
 from functools import partial
 from pathlib import Path
@@ -26,6 +27,10 @@ from slyk.synthetic.render import render_person
 ANNOTATIONS = "annotations.parquet"
 DOCUMENT = "README.md"
 CODE = ("geometry", "synthetic")
+_KINDS = {"photos": r"\d{3,}\.jpg", "masks": r"\d{3,}\.png"}
+PERSON = re.compile(r"p\d{3,}")
+FILES = {name: re.compile(rf"{kind}|\.{kind}\.\w{{8}}") for name, kind in _KINDS.items()}
+"""Of people's folders and of what lies in them, with what a killed run leaves while it writes (`write_atomic`)."""
 CHECKS = pa.schema([("size", pa.int64()), ("sha256", pa.string()), ("mask_sha256", pa.string())])
 """Columns beside the annotations while people are rendered: size and digest of the photo, digest of the mask."""
 
@@ -43,6 +48,7 @@ def main() -> None:
         )
     settings = params.render[args.name]
     out, done = resolve(args.out), resolve(".slyk/render") / args.name / fingerprint(settings, params.seed)
+    check_place(out)
     with tracking.stage_run(f"render@{args.name}", params=params) as run:
         run.log_params(as_flat(settings, f"render.{args.name}."))
         rendered = render_all(settings, params.seed, out, done)
@@ -50,7 +56,7 @@ def main() -> None:
         table = pa.concat_tables(tables)
         write_table(out / ANNOTATIONS, table.drop_columns(CHECKS.names))
         write_atomic(out / DOCUMENT, document().encode())
-        remove_others(out, {ANNOTATIONS, DOCUMENT, *table["photo"].to_pylist(), *table["mask"].to_pylist()})
+        remove_others(out, {*table["photo"].to_pylist(), *table["mask"].to_pylist()})
         num_files = write_listing(resolve(args.listing), out, table)
         print(f"{args.name}: {rendered} people rendered, {len(table)} photos, {num_files} files listed", flush=True)
         run.log_metrics({"num_photos": len(table), "num_rendered_people": rendered})
@@ -115,7 +121,10 @@ def is_complete(out: Path, finished: Path) -> bool:
     """Whether a person's annotations are there and every photo and mask holds the bytes that were written."""
     if not finished.is_file():
         return False
-    rows = pq.read_table(finished, columns=["photo", "mask", "sha256", "mask_sha256"]).to_pylist()
+    try:
+        rows = pq.read_table(finished).to_pylist()  # all columns: any of them may be damaged
+    except (OSError, ValueError, pa.ArrowException):
+        return False
     files = [(out / row[f], row[check]) for row in rows for f, check in (("photo", "sha256"), ("mask", "mask_sha256"))]
     return all(path.is_file() and sha256(path) == expected for path, expected in files)
 
@@ -136,13 +145,43 @@ def write_listing(path: Path, out: Path, table: pa.Table) -> int:
     return listing.write(path, entries)
 
 
+def check_place(out: Path) -> None:
+    """Raises ParamsError where `out` holds something, but no sign of a rendered set."""
+    if not out.exists() or not (found := sorted(path.name for path in out.iterdir())) or _is_rendered(out):
+        return
+    raise ParamsError(
+        f"{out} holds files that are not of a rendered set ({', '.join(found[:3])}{' ...' if len(found) > 3 else ''}): "
+        "move them elsewhere, or give the set another name in params.yaml"
+    )
+
+
+def _is_rendered(out: Path) -> bool:
+    if _people(out / "photos"):
+        return True
+    try:
+        return {"photo", "person", "split"} <= set(pq.read_schema(out / ANNOTATIONS).names)
+    except (OSError, ValueError, pa.ArrowException):
+        return False
+
+
 def remove_others(out: Path, keep: set[str]) -> None:
-    """Deletes files of other parameters, and folders that they leave empty."""
-    for path in sorted(out.rglob("*"), reverse=True):
-        if path.is_dir() and not any(path.iterdir()):
-            path.rmdir()
-        elif not path.is_dir() and path.relative_to(out).as_posix() not in keep:
-            path.unlink()
+    """Deletes photos and masks of other parameters and folders that they leave empty; follows no links."""
+    for name, ours in FILES.items():
+        for folder in _people(out / name):
+            for path in sorted(folder.iterdir()):
+                if ours.fullmatch(path.name) and path.relative_to(out).as_posix() not in keep and not _is_folder(path):
+                    path.unlink()
+            if not any(folder.iterdir()):
+                folder.rmdir()
+
+
+def _people(parent: Path) -> list[Path]:
+    folders = sorted(parent.iterdir()) if _is_folder(parent) else []
+    return [folder for folder in folders if PERSON.fullmatch(folder.name) and _is_folder(folder)]
+
+
+def _is_folder(path: Path) -> bool:
+    return path.is_dir() and not path.is_symlink()
 
 
 def _finished(done: Path, person: int) -> Path:

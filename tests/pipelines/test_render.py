@@ -12,6 +12,7 @@ import pyarrow.parquet as pq
 import pytest
 import yaml
 
+from pipelines.render import remove_others
 from slyk.datasets import listing, synthetic
 from slyk.datasets.record import ReadOptions
 from slyk.files import sha256
@@ -78,9 +79,13 @@ def test_a_second_run_renders_only_what_is_missing(tmp_path: Path) -> None:
     (raw / "photos/p001/001.jpg").write_bytes(b"broken")
     (raw / "photos/p009").mkdir()
     (raw / "photos/p009/000.jpg").write_bytes(b"of other parameters")
-    (raw / "masks/p001/stale.png").write_bytes(b"likewise")
+    (raw / "masks/p001/009.png").write_bytes(b"likewise")
+    (raw / "photos/p001/.000.jpg.ab_cd123").write_bytes(b"of a killed run")
     assert "1 people rendered" in run(tmp_path)
     assert digests(tmp_path) == before and not (raw / "photos/p009").exists()
+    (finished,) = (tmp_path / ".slyk/render").rglob("p000.parquet")
+    finished.write_bytes(finished.read_bytes()[:-100])
+    assert "1 people rendered" in run(tmp_path) and digests(tmp_path) == before
     assert "0 people rendered" in run(tmp_path)
     (raw / "masks/p000/002.png").unlink()
     assert "1 people rendered" in run(tmp_path) and digests(tmp_path) == before
@@ -113,6 +118,42 @@ def test_sets_of_several_domains_lie_side_by_side(tmp_path: Path) -> None:
         assert mask is not None and mask.shape == (48, 64) and set(np.unique(mask)) <= {int(r) for r in Region}
     rig = pq.read_table(tmp_path / "data/raw/rig/annotations.parquet").to_pylist()
     assert [(row["frame"], row["camera_id"]) for row in rig[:19]] == [*((0, i) for i in range(18)), (1, 0)]
+
+
+@pytest.mark.slow
+def test_errors_inside_workers_are_one_line(tmp_path: Path) -> None:
+    prepare(tmp_path)
+    place = tmp_path / "data/raw/synthetic/photos"
+    place.mkdir(parents=True)
+    (place / "p000").mkdir()
+    (place / "p001").write_text("a file, no folder")
+    told = run(tmp_path, status=2)
+    assert f"error: {place}/p001: File exists; mend it and run again" in told and "Traceback" not in told
+
+
+def test_files_of_others_stop_it(tmp_path: Path) -> None:
+    prepare(tmp_path)
+    theirs = tmp_path / "theirs"
+    theirs.mkdir()
+    (theirs / "thesis.txt").write_text("mine")
+    (tmp_path / "data/raw").mkdir(parents=True)
+    (tmp_path / "data/raw/synthetic").symlink_to(theirs)
+    told = run(tmp_path, status=2)
+    assert "files that are not of a rendered set (thesis.txt): move them elsewhere" in told and "Traceback" not in told
+    assert [path.name for path in theirs.iterdir()] == ["thesis.txt"]
+
+
+def test_only_what_render_names_is_removed(tmp_path: Path) -> None:
+    theirs = [tmp_path / name for name in ("out/thesis.txt", "out/photos/p000/notes.txt", "else/000.jpg")]
+    stale = [tmp_path / "out" / name for name in ("photos/p009/012.jpg", "masks/p000/.003.png.x1y2z3_4")]
+    kept = tmp_path / "out/photos/p000/000.jpg"
+    for path in (*theirs, *stale, kept):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(b"something")
+    (tmp_path / "out/photos/p004").symlink_to(tmp_path / "else")
+    remove_others(tmp_path / "out", {"photos/p000/000.jpg"})
+    assert all(path.is_file() for path in (*theirs, kept)) and (tmp_path / "out/photos/p004").is_symlink()
+    assert not any(path.parent.exists() for path in stale)
 
 
 def test_a_set_that_params_do_not_hold(tmp_path: Path) -> None:
