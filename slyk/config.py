@@ -1,7 +1,8 @@
 """params.yaml as frozen, typed sections: unknown keys are errors, each field has its meaning and unit."""
 
+import posixpath
 from collections.abc import Mapping
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 from typing import Annotated, Any, Literal, Self
 
 import yaml
@@ -45,6 +46,7 @@ class Dataset(Section):
 
 
 FIRST_TEST_PERSON = 10_000
+Many = Annotated[int, Field(ge=1, le=100_000)]
 
 
 class Render(Section):
@@ -53,10 +55,10 @@ class Render(Section):
     ETH-XGaze (studio), TEyeD (near_eye)."""
     num_train_people: Annotated[int, Field(ge=1, le=FIRST_TEST_PERSON)]
     """Identities 0, 1, ... of the seed, the same heads in all sets."""
-    num_test_people: Count
+    num_test_people: Many
     """Identities from FIRST_TEST_PERSON on, so that no set trains on people whom another tests on."""
-    photos_per_person: Count
-    photo_px: Annotated[int, Field(ge=64)] | None = None
+    photos_per_person: Many
+    photo_px: Annotated[int, Field(ge=64, le=4096)] | None = None
     """Width of the photos; None: the usual of the domain."""
     eye_supersampling: Annotated[int, Field(ge=1, le=4)]
     """Rays a pixel and axis inside the eye boxes."""
@@ -206,7 +208,7 @@ class Promote(Section):
 class Params(Section):
     seed: Annotated[int, Field(ge=0, lt=2**31)]
     datasets: dict[SetName, Dataset]
-    render: dict[SetName, Render]
+    render: dict[SetName, Render] = {}
     """Sets to render, each into data/raw/<name>."""
     index: Index
     normalize: Normalize
@@ -228,7 +230,13 @@ class Params(Section):
     @model_validator(mode="after")
     def _rendered_sets(self) -> Self:
         for name, dataset in self.datasets.items():
-            ours = dataset.reader == "synthetic" and PurePosixPath(dataset.root) == PurePosixPath("data/raw", name)
+            root = posixpath.normpath(dataset.root)
+            ours = dataset.reader == "synthetic" and root == f"data/raw/{name}"
+            if dataset.reader != "synthetic" and root in {f"data/raw/{made}" for made in self.render}:
+                raise ValueError(
+                    f"datasets.{name} reads {dataset.root} by reader {dataset.reader}, but render makes that folder: "
+                    "give the set to render another name, or read it as synthetic"
+                )
             if ours and name not in self.render:
                 known = ", ".join(self.render) or "none"
                 raise ValueError(f"datasets.{name} is rendered, but render holds no {name!r}; known there: {known}")
@@ -245,10 +253,28 @@ class Params(Section):
         return self
 
 
+class _Loader(yaml.SafeLoader):
+    """Refuses a key that stands twice in one mapping; YAML would silently take the last."""
+
+    def compose_mapping_node(self, anchor: Any) -> yaml.MappingNode:
+        node = super().compose_mapping_node(anchor)
+        lines: dict[str, int] = {}
+        for key, _ in node.value:
+            if not isinstance(key, yaml.ScalarNode):
+                continue
+            line = key.start_mark.line + 1
+            if key.value in lines:
+                raise ParamsError(f"line {line} repeats the key {key.value!r} of line {lines[key.value]}: keep one")
+            lines[key.value] = line
+        return node
+
+
 def load_params(path: Path) -> Params:
     """Reads and checks params.yaml. Raises ParamsError naming every wrong path and the keys allowed there."""
     try:
-        raw = yaml.safe_load(path.read_text(encoding="utf-8"))
+        raw = yaml.load(path.read_text(encoding="utf-8"), Loader=_Loader)
+    except ParamsError as error:
+        raise ParamsError(f"{path}: {error}") from None
     except FileNotFoundError:
         raise ParamsError(f"{path} not found: run from the project folder or set SLYK_ROOT") from None
     except OSError as error:

@@ -85,6 +85,7 @@ def test_all_errors_are_told_at_once(tmp_path: Path, raw: dict[str, Any]) -> Non
             {"synthetic": {"reader": "folder", "root": "x"}},
             "datasets.synthetic is another set of that name",
         ),
+        ("datasets", {"far": {"reader": "folder", "root": "./data/raw//synthetic/"}}, "but render makes that folder"),
         ("datasets", {"../up": {"reader": "folder", "root": "x"}}, "found '../up'"),
     ],
 )
@@ -105,6 +106,33 @@ def test_close_ups_of_eyes_are_no_faces(tmp_path: Path, raw: dict[str, Any]) -> 
     assert "eyes" in load_params(write(tmp_path, raw)).render
     raw["datasets"]["eyes"] = {"reader": "synthetic", "root": "data/raw/eyes"}
     assert "datasets.eyes shows one eye (domain near_eye)" in failure(tmp_path, raw)
+
+
+@pytest.mark.parametrize("name", ["num_test_people", "photos_per_person", "photo_px"])
+def test_more_than_anybody_renders(tmp_path: Path, raw: dict[str, Any], name: str) -> None:
+    raw["render"]["synthetic"][name] = 100_001
+    assert f"render.synthetic.{name}: Input should be less than or equal to" in failure(tmp_path, raw)
+
+
+def test_nothing_to_render(tmp_path: Path, raw: dict[str, Any]) -> None:
+    del raw["render"]
+    assert "datasets.synthetic is rendered, but render holds no 'synthetic'" in failure(tmp_path, raw)
+    raw["datasets"]["synthetic"]["root"] = "elsewhere"
+    assert load_params(write(tmp_path, raw)).render == {}
+
+
+@pytest.mark.parametrize(
+    ("text", "told"),
+    [
+        ("seed: 1\nrender: {}\nseed: 2\n", "line 3 repeats the key 'seed' of line 1"),
+        ("render:\n  a: {domain: wide, domain: wild}\n", "line 2 repeats the key 'domain' of line 2"),
+    ],
+)
+def test_a_key_that_stands_twice(tmp_path: Path, text: str, told: str) -> None:
+    (tmp_path / "params.yaml").write_text(text)
+    with pytest.raises(ParamsError, match=told) as caught:
+        load_params(tmp_path / "params.yaml")
+    assert str(tmp_path / "params.yaml") in str(caught.value)
 
 
 @pytest.mark.parametrize("raw", [None, [1, 2], "text", {}])
