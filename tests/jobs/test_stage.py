@@ -23,6 +23,9 @@ def raising(error: BaseException) -> Callable[[], None]:
     [
         (DataMissingError("no photos"), 2, "error: no photos\n"),
         (OSError(errno.ENOSPC, "No space left on device", "a.tar"), 2, "error: a.tar: No space left on device"),
+        (OSError(errno.EFBIG, "File too large", "a.tar"), 2, "error: a.tar: File too large; mend it and run again"),
+        (FileExistsError(errno.EEXIST, "File exists", "out"), 2, "error: out: File exists"),
+        (NotADirectoryError(errno.ENOTDIR, "Not a directory", "out"), 2, "error: out: Not a directory"),
         (PermissionError(errno.EACCES, "Permission denied", "out"), 2, "error: out: Permission denied"),
         (KeyboardInterrupt(), 130, "goes on from there"),
     ],
