@@ -7,6 +7,7 @@ from typing import Annotated
 
 import typer
 
+from jobs.stage import outside_error, told
 from slyk.errors import SlykError
 from slyk.files import resolve
 
@@ -157,11 +158,17 @@ def main() -> None:
     try:
         app()
     except SlykError as error:
-        from rich.console import Console
-        from rich.text import Text
+        message, status = str(error), getattr(error, "exit_status", 2)
+    except OSError as error:
+        outside = outside_error(error)
+        if outside is None:
+            raise
+        message, status = told(outside), 2
+    from rich.console import Console
+    from rich.text import Text
 
-        Console(stderr=True, soft_wrap=True).print(Text(f"error: {error}", style="bold red"))
-        raise SystemExit(getattr(error, "exit_status", 2)) from None
+    Console(stderr=True, soft_wrap=True).print(Text(f"error: {message}", style="bold red"))
+    raise SystemExit(status)
 
 
 if __name__ == "__main__":

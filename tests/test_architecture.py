@@ -31,7 +31,7 @@ LAYERS: dict[str, set[str]] = {  # a part of slyk -> the parts that it may impor
     "calibration": {"errors", "geometry"},
     "photos": {"errors"},
     "synthetic": {"geometry"},
-    "layouts": {"geometry", "synthetic"},
+    "layouts": {"errors", "files", "geometry", "photos", "synthetic"},
     "landmarks": {"errors", "geometry", "photos"},
     "datasets": {"errors", "files", "geometry", "landmarks", "photos"},
     "shards": {"datasets", "errors", "files", "geometry", "photos"},

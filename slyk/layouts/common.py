@@ -12,7 +12,9 @@ import pyarrow as pa
 from numpy.typing import NDArray
 from scipy.io import savemat
 
+from slyk.errors import PhotoError, SlykError
 from slyk.geometry.camera import Array
+from slyk.photos import read_photo
 
 Row = dict[str, Any]
 Image = NDArray[np.uint8]
@@ -22,11 +24,11 @@ MAT_HEADER = b"MATLAB 5.0 MAT-file, written by slyk".ljust(116)
 
 
 def groups(table: pa.Table, columns: Iterable[str], *by: str) -> dict[tuple[str, ...], list[Row]]:
-    """The rows, with these columns only, by the values of `by`, sorted; rows keep their order."""
+    """The rows, with these columns only, by the values of `by`, all in the set's order."""
     found: dict[tuple[str, ...], list[Row]] = {}
     for row in table.select(list(dict.fromkeys([*by, *columns]))).to_pylist():
         found.setdefault(tuple(row[name] for name in by), []).append(row)
-    return dict(sorted(found.items()))
+    return found
 
 
 def array(row: Row, name: str, *shape: int) -> Array:
@@ -41,15 +43,24 @@ def shared(rows: Sequence[Row], name: str, *shape: int) -> Array:
 
 
 def copy(source: Path, target: Path) -> None:
-    """The same bytes at another place."""
+    """The same bytes at another place. Raises SlykError for what is no whole photo."""
+    read_image(source)
     target.parent.mkdir(parents=True, exist_ok=True)
     shutil.copyfile(source, target)
 
 
-def read_image(path: Path, flags: int = cv2.IMREAD_COLOR) -> Image:
-    image = cv2.imread(str(path), flags)
-    assert image is not None, f"{path} cannot be decoded"
-    return np.asarray(image, dtype=np.uint8)
+def read_image(path: Path) -> Image:
+    """BGR (H, W, 3). Raises SlykError where it is missing, cut or no picture."""
+    try:
+        return read_photo(path)
+    except PhotoError as error:
+        reason = error.reason.replace("_", " ")
+        raise SlykError(f"{path}: {reason}; render the set again (dvc repro render)") from None
+
+
+def read_mask(path: Path) -> Image:
+    """Regions (H, W); as `read_image`."""
+    return np.ascontiguousarray(read_image(path)[..., 0])
 
 
 def write_jpeg(path: Path, image: Image, quality: int) -> None:

@@ -73,7 +73,7 @@ def eye_system(eyes: Array) -> Array:
 
 
 def _validation(table: pa.Table) -> set[str]:
-    people = sorted({row["person"] for row in table.select(["person", "split"]).to_pylist() if row["split"] == "train"})
+    people = [person for person, split in groups(table, (), "person", "split") if split == "train"]
     number = max(1, len(people) // 10) if len(people) > 1 else 0
     return set(people[len(people) - number :])
 

@@ -65,7 +65,7 @@ def face_model(rows: list[Row]) -> Array:
 
 def _names(rows: list[Row]) -> list[str]:
     """Paths below the person's folder, a day for each recording."""
-    days = {recording: day for day, recording in enumerate(sorted({row["recording"] for row in rows}), start=1)}
+    days = {recording: day for day, recording in enumerate(dict.fromkeys(row["recording"] for row in rows), start=1)}
     counts = dict.fromkeys(days, 0)
     names = []
     for row in rows:

@@ -35,7 +35,7 @@ def write(source: Path, out: Path, table: pa.Table) -> Iterator[int]:
     lines = []
     numbers = {"train": count(1), "test": count(1)}
     people = groups(table, _COLUMNS, "split", "person")
-    for (split, _), rows in sorted(people.items(), key=lambda item: (item[0][0] != "train", item[0][1])):
+    for (split, _), rows in sorted(people.items(), key=lambda item: item[0][0] != "train"):
         for row in rows:
             name = f"{split}_{next(numbers[split]):05d}"
             face = aligned(read_image(source / row["photo"]), row)

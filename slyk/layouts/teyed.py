@@ -19,7 +19,9 @@ they lie outside the sphere. Segmentations are 255 where the photo shows the par
 lids), else 0, and compressed as the real ones are: threshold at 128.
 """
 
+import errno
 from collections.abc import Iterator, Sequence
+from itertools import chain
 from pathlib import Path
 from typing import NamedTuple
 
@@ -28,7 +30,7 @@ import numpy as np
 import pyarrow as pa
 
 from slyk.geometry.camera import Array, project
-from slyk.layouts.common import Image, Row, array, groups, read_image
+from slyk.layouts.common import Image, Row, array, groups, read_image, read_mask
 from slyk.layouts.conic import Ellipse, circle_ellipse, shrunk_to_hold
 from slyk.synthetic import eye
 from slyk.synthetic.regions import EYE_REGIONS, Region
@@ -72,7 +74,7 @@ def write(source: Path, out: Path, table: pa.Table) -> Iterator[int]:
         rows.sort(key=lambda row: int(row["frame"]))
         name = f"{person}_{recording}.mp4"
         _write_video(videos / name, (read_image(source / row["photo"]) for row in rows))
-        masks = [read_image(source / row["mask"], cv2.IMREAD_GRAYSCALE) for row in rows]
+        masks = [read_mask(source / row["mask"]) for row in rows]
         for part, regions in _SEGMENTS.items():
             _write_video(annotations / f"{name}{part}_seg_2D.mp4", (_shown(mask, regions) for mask in masks))
         frames = [_frame(row) for row in rows]
@@ -172,9 +174,23 @@ def _write_video(path: Path, frames: Iterator[Image]) -> None:
     first = next(frames)
     size = (first.shape[1], first.shape[0])
     writer = cv2.VideoWriter(str(path), cv2.VideoWriter.fourcc(*"mp4v"), FPS, size)
-    assert writer.isOpened(), f"OpenCV cannot write {path}"
-    writer.write(first)
-    for frame in frames:
+    if not writer.isOpened():
+        raise OSError(errno.EIO, "OpenCV cannot write it", str(path))
+    written = 0
+    for frame in chain([first], frames):
         assert frame.shape == first.shape, f"frames of {path.name} differ in size"
         writer.write(frame)
+        written += 1
     writer.release()
+    arrived = _num_frames(path)
+    if arrived != written:  # the writer itself tells nothing
+        raise OSError(errno.EIO, f"{arrived} of {written} frames arrived (is the disk full?)", str(path))
+
+
+def _num_frames(path: Path) -> int:
+    """How many frames can be read back."""
+    video, count = cv2.VideoCapture(str(path)), 0
+    while video.grab():
+        count += 1
+    video.release()
+    return count

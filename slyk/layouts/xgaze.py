@@ -133,11 +133,12 @@ def _write_cameras(folder: Path, rows: list[Row]) -> None:
     for number in sorted({int(row["camera_id"]) for row in rows}):
         seen = [row for row in rows if row["camera_id"] == number]
         width, height = shared(seen, "size_px", 2)
-        storage = cv2.FileStorage(str(folder / f"cam{number:02d}.xml"), cv2.FILE_STORAGE_WRITE)
+        name = f"cam{number:02d}.xml"
+        storage = cv2.FileStorage(name, cv2.FILE_STORAGE_WRITE | cv2.FILE_STORAGE_MEMORY)  # on disk no error is told
         storage.write("image_Width", int(width))
         storage.write("image_Height", int(height))
         storage.write("Camera_Matrix", shared(seen, "camera", 3, 3))
         storage.write("Distortion_Coefficients", np.zeros((1, 5)))
         storage.write("cam_translation", shared(seen, "world_translation", 3, 1))
         storage.write("cam_rotation", shared(seen, "world_rotation", 3, 3))
-        storage.release()
+        (folder / name).write_text(storage.releaseAndGetString(), encoding="utf-8")

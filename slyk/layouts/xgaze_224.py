@@ -8,9 +8,11 @@ facial_landmarks (N, 68, 2) float32, px of the patch. Normalization: focal lengt
 halved to 224; pose, face model and face centre are those of the layout `xgaze`.
 
 Our choice: float32; cam_index from 0 (public writers disagree); landmarks lie on the halved pixels, 0.25 px off the
-plain half; test files keep the head pose. The real labels were found, these are exact.
+plain half; test files keep the head pose. The real labels were found, these are exact. Patches are packed by gzip, not
+by LZF as the real ones: h5py's LZF may give other bytes for the same picture.
 """
 
+import io
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -19,6 +21,7 @@ import cv2
 import numpy as np
 import pyarrow as pa
 
+from slyk.files import write_atomic
 from slyk.geometry.angles import head_pitchyaw, pitchyaw_from_vector
 from slyk.geometry.camera import Array
 from slyk.geometry.normalize import homography, normalizing_rotation
@@ -54,17 +57,18 @@ def write(source: Path, out: Path, table: pa.Table) -> Iterator[int]:
 def _write_person(source: Path, path: Path, person: Subject, model: Array) -> None:
     import h5py
 
-    path.parent.mkdir(exist_ok=True)
     kept = {name: kind for name, kind in _SHAPES.items() if person.split == "train" or name != "face_gaze"}
-    with h5py.File(path, "w", libver="latest") as file:  # readers open it for single writer, multiple readers
+    memory = io.BytesIO()  # on a full disk HDF5 itself crashes
+    with h5py.File(memory, "w", libver="latest") as file:  # readers open it for single writer, multiple readers
         for name, (shape, kind) in kept.items():
-            packing = {"compression": "lzf"} if name == "face_patch" else {}
+            packing = {"compression": "gzip"} if name == "face_patch" else {}
             size = (len(person.rows), *shape)
             file.create_dataset(name, size, kind, chunks=(1, *shape), track_times=False, **packing)
         for index, row in enumerate(person.rows):
             sample = normalized(source, row, model)
             for name in kept:
                 file[name][index] = sample[name]
+    write_atomic(path, memory.getvalue())
 
 
 def normalized(source: Path, row: Row, model: Array) -> dict[str, Any]:

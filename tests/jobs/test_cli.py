@@ -1,17 +1,19 @@
 """The `slyk` command as a user types it: help that is quick, messages without tracebacks, exit statuses."""
 
+import errno
 import json
 import os
 import subprocess
 import sys
 import time
 from pathlib import Path
+from unittest.mock import Mock
 
 import cv2
 import numpy as np
 import pytest
 
-from jobs import cli, tables, tracking
+from jobs import cli, scan, tables, tracking
 from slyk.config import load_params
 from slyk.datasets import listing
 from tests.jobs.workspace import GATE_GAZE, add_version, make_model, make_shards, write_params
@@ -63,6 +65,17 @@ def test_without_params(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys:
         told = capsys.readouterr().err
         assert "params.yaml not found: run from the project folder or set SLYK_ROOT" in told
         assert told.count("\n") == 1 and "Traceback" not in told
+
+
+def test_full_disks_are_one_line(
+    root: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    error = OSError(errno.ENOSPC, "No space left on device", "a.tar")
+    monkeypatch.setattr(scan, "scan_datasets", Mock(side_effect=[error, FileNotFoundError(errno.ENOENT, "our fault")]))
+    assert slyk(monkeypatch, "data", "scan") == 2
+    assert capsys.readouterr().err == "error: a.tar: No space left on device; mend it and run again\n"
+    with pytest.raises(FileNotFoundError):
+        slyk(monkeypatch, "data", "scan")
 
 
 def test_results(root: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:

@@ -1,19 +1,26 @@
 """What holds of every layout: whole or not at all, the same bytes again, errors that say what to do."""
 
+import os
+import re
+import resource
 import shutil
+import signal
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 from typer.testing import CliRunner
 
 from jobs.cli import app
-from jobs.export import export
-from slyk.errors import DataMissingError, ParamsError
-from slyk.layouts import LAYOUTS
+from jobs.export import _held, export
+from slyk.errors import DataMissingError, ParamsError, SlykError
+from slyk.layouts import LAYOUTS, raf_db, teyed
 from tests.drawn import REPOSITORY
-from tests.layouts.rendered import MAT_HEADER_BYTES, Export, Rendered
+from tests.layouts.rendered import MAT_HEADER_BYTES, Export, Rendered, annotated
 
 
 def contents(folder: Path) -> dict[str, bytes]:
@@ -59,7 +66,7 @@ def test_what_is_there_is_never_written_over(rendered: Callable[[str], Rendered]
     (tmp_path / "out").mkdir()
     assert export(rendered("wide").root, "raf_db", tmp_path / "out") == len(rendered("wide").rows)
     before = contents(tmp_path)
-    with pytest.raises(ParamsError, match="not empty: remove it, or name another with --out"):
+    with pytest.raises(ParamsError, match="is there already: choose another --out, or remove it if"):
         export(rendered("wide").root, "raf_db", tmp_path / "out")
     assert contents(tmp_path) == before
 
@@ -67,9 +74,115 @@ def test_what_is_there_is_never_written_over(rendered: Callable[[str], Rendered]
 def test_a_failure_leaves_nothing_half_written(rendered: Callable[[str], Rendered], tmp_path: Path) -> None:
     source = shutil.copytree(rendered("wide").root, tmp_path / "set")
     Path(source / rendered("wide").rows[-1]["photo"]).unlink()
-    with pytest.raises(AssertionError, match="cannot be decoded"):
+    with pytest.raises(SlykError, match=r"p002/002\.jpg: not found; render the set again"):
         export(source, "raf_db", tmp_path / "out")
     assert [p.name for p in tmp_path.iterdir()] == ["set"]
+
+
+@pytest.mark.parametrize("layout", LAYOUTS)
+def test_damaged_photos_and_masks_are_told(layout: str, rendered: Callable[[str], Rendered], tmp_path: Path) -> None:
+    source = shutil.copytree(rendered(LAYOUTS[layout].DOMAIN).root, tmp_path / "set")
+    row = rendered(LAYOUTS[layout].DOMAIN).rows[0]
+    for name in ("photo", "mask") if layout == "teyed" else ("photo",):
+        whole = (source / row[name]).read_bytes()
+        (source / row[name]).write_bytes(whole[: len(whole) * 2 // 3])
+        with pytest.raises(SlykError, match=re.escape(f"{row[name]}: truncated; render the set again")):
+            export(source, layout, tmp_path / "out")
+        (source / row[name]).write_bytes(whole)
+    assert [p.name for p in tmp_path.iterdir()] == ["set"]
+
+
+def test_damaged_annotations_are_told(rendered: Callable[[str], Rendered], tmp_path: Path) -> None:
+    path, table = tmp_path / "annotations.parquet", pq.read_table(rendered("wide").root / "annotations.parquet")
+    for changed, told in ((table[:0], "holds no photos"), (table.drop_columns("emotion"), "lacks emotion")):
+        pq.write_table(changed, path)
+        with pytest.raises(DataMissingError, match=f"{told}: render the set again"):
+            export(tmp_path, "raf_db", tmp_path / "out")
+    path.write_bytes(path.read_bytes()[:-50])
+    with pytest.raises(DataMissingError, match=r"cannot be read \(.*\): render the set again"):
+        export(tmp_path, "raf_db", tmp_path / "out")
+
+
+@pytest.mark.parametrize("layout", LAYOUTS)
+def test_a_full_disk_is_told(layout: str, rendered: Callable[[str], Rendered], tmp_path: Path) -> None:
+    """Files may not grow beyond 1.5 kB meanwhile; writing then fails as on a full disk."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (1500, hard))
+    try:
+        with pytest.raises(SlykError, match=r"out was not written: .*mend it and run again"):
+            export(rendered(LAYOUTS[layout].DOMAIN).root, layout, tmp_path / "out")
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_video_that_lost_frames_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    frames = list(np.zeros((5, 48, 64, 3), np.uint8))
+    monkeypatch.setattr(teyed, "_num_frames", lambda path: 4)
+    with pytest.raises(OSError, match="4 of 5 frames arrived"):
+        teyed._write_video(tmp_path / "a.mp4", iter(frames))
+
+
+def test_places_that_cannot_be_are_told(rendered: Callable[[str], Rendered], tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("something")
+    (tmp_path / "folder").mkdir()
+    (tmp_path / "link").symlink_to(tmp_path / "folder")
+    (tmp_path / "dangling").symlink_to(tmp_path / "nothing")
+    before = sorted(tmp_path.iterdir())
+    for name, told in (
+        ("file", "is there already"),
+        ("file/below", "was not written: .*file: (File exists|Not a directory)"),
+        ("link", "is a link: choose another"),
+        ("dangling", "is a link: choose another"),
+    ):
+        with pytest.raises(SlykError, match=told):
+            export(rendered("wide").root, "raf_db", tmp_path / name)
+    assert sorted(tmp_path.iterdir()) == before
+
+
+def test_nothing_is_left_of_an_export_that_is_ended(
+    rendered: Callable[[str], Rendered], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    before = signal.getsignal(signal.SIGTERM)
+
+    def write(source: Path, out: Path, table: pa.Table) -> Iterator[int]:
+        (out / "half").write_text("written")
+        os.kill(os.getpid(), signal.SIGTERM)
+        yield 1
+
+    monkeypatch.setattr(raf_db, "write", write)
+    with pytest.raises(SystemExit) as ended:
+        export(rendered("wide").root, "raf_db", tmp_path / "out")
+    assert ended.value.code == 143 and list(tmp_path.iterdir()) == []
+    assert signal.getsignal(signal.SIGTERM) is before
+
+
+def test_what_killed_exports_left_goes_but_not_what_others_write(
+    rendered: Callable[[str], Rendered], tmp_path: Path
+) -> None:
+    for name in (".out.export-killed", ".out.export-runs", ".outer.export-killed", ".out.settings"):
+        (tmp_path / name).mkdir()
+        (tmp_path / name / "half").write_text("written")
+    with _held(tmp_path / ".out.export-runs"):
+        export(rendered("wide").root, "raf_db", tmp_path / "out")
+    left = sorted(path.name for path in tmp_path.iterdir())
+    assert left == [".out.export-runs", ".out.settings", ".outer.export-killed", "out"]
+
+
+@pytest.mark.parametrize(("layout", "first"), [("mpiifacegaze", "p00"), ("xgaze", "subject0000")])
+def test_people_keep_the_order_of_the_set(
+    layout: str, first: str, rendered: Callable[[str], Rendered], tmp_path: Path
+) -> None:
+    """p1000 comes after p999."""
+    made = rendered(LAYOUTS[layout].DOMAIN)
+    names = {"p000": "p999", "p001": "p1000"}
+    rows = [row | {"person": names[row["person"]]} for row in made.rows]
+    (tmp_path / "set").mkdir()
+    for name in ("photos", "masks"):
+        (tmp_path / "set" / name).symlink_to(made.root / name)
+    export(annotated(tmp_path / "set", rows).root, layout, tmp_path / "out")
+    (photo, *_) = sorted(path for path in (tmp_path / "out").rglob("*.[jJ]*[gG]") if first in path.parts)
+    assert photo.read_bytes() == (made.root / rows[0]["photo"]).read_bytes()
 
 
 def test_the_command_tells_what_it_wrote(
