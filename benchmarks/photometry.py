@@ -19,6 +19,8 @@ from benchmarks import table
 from benchmarks.faces import AREAS, Crop, aligned_face
 from benchmarks.frontal import as_jpeg, render_frontal
 from benchmarks.texture import NAMES, compare, summarize
+from jobs.stage import stage
+from slyk.errors import SlykError
 from slyk.geometry.eyes import EYE_DISTANCE_MM
 from slyk.synthetic.domains.wide import PHOTO_MM
 
@@ -30,11 +32,11 @@ SAMPLES = 2
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--people", type=int, default=80)
+    parser.add_argument("--people", type=count, default=80)
     parser.add_argument("--json", type=Path, help="write the lines there")
     args = parser.parse_args()
     cv2.setNumThreads(1)
-    portraits = json.loads(PORTRAITS.read_text())
+    portraits = read_portraits()
     crops = list(rendered_crops(args.people, portraits["eye_distance_px"]))
     rendered = summarize(crops)
     lines = compare(portraits, rendered)
@@ -44,6 +46,24 @@ def main() -> None:
     if args.json:
         table.write(args.json, lines)
     sys.exit(table.status(lines))
+
+
+def count(text: str) -> int:
+    """At least 1, for argparse."""
+    number = int(text)
+    if number < 1:
+        raise argparse.ArgumentTypeError(f"{text} is less than 1")
+    return number
+
+
+def read_portraits() -> dict[str, Any]:
+    """The statistics of the portraits. Raises SlykError where they are missing."""
+    try:
+        return dict(json.loads(PORTRAITS.read_text()))
+    except (OSError, ValueError):
+        raise SlykError(
+            f"{PORTRAITS} is missing or damaged: restore it, or make it with python -m benchmarks.portraits"
+        ) from None
 
 
 def rendered_crops(num_people: int, eye_distance_px: list[float]) -> Iterator[Crop]:
@@ -86,4 +106,4 @@ def _spread(values: dict[str, float]) -> str:
 
 
 if __name__ == "__main__":
-    main()
+    stage(main)

@@ -8,7 +8,6 @@ A row of a domain's sheet is a person. Portraits and renders alternate row by ro
 """
 
 import argparse
-import json
 from collections.abc import Iterator
 from itertools import islice
 from pathlib import Path
@@ -18,9 +17,12 @@ import numpy as np
 
 from benchmarks.faces import Photo, find_eyes_px
 from benchmarks.frontal import as_jpeg, render_frontal
-from benchmarks.photometry import PORTRAITS, SAMPLES, SEED, photo_px_for
+from benchmarks.photometry import SAMPLES, SEED, count, photo_px_for, read_portraits
+from jobs.stage import stage
+from slyk.errors import SlykError
 from slyk.files import write_atomic
 from slyk.geometry.camera import Array, project
+from slyk.photos import read_photo
 from slyk.synthetic.annotate import landmarks_3d
 from slyk.synthetic.domains import DOMAINS
 from slyk.synthetic.regions import PALETTE, shrink
@@ -41,8 +43,8 @@ def main() -> None:
     parser.add_argument("--domain", nargs="+", choices=sorted(DOMAINS), default=list(DOMAINS))
     parser.add_argument("--portraits", type=Path, help="a folder of portraits to lay renders beside")
     parser.add_argument("--out", type=Path, default=Path("reports/sheets"), help="a folder, or a .png for one sheet")
-    parser.add_argument("--people", type=int, default=6)
-    parser.add_argument("--photos", type=int, default=6, help="of each person")
+    parser.add_argument("--people", type=count, default=6)
+    parser.add_argument("--photos", type=count, default=6, help="of each person")
     parser.add_argument("--seed", type=int, default=SEED)
     parser.add_argument("--arrows", action="store_true", help="draw both visual axes and the 68 landmarks")
     parser.add_argument("--masks", action="store_true", help="lay the region mask beside each photo")
@@ -110,11 +112,16 @@ def with_arrows(photo: Photo, who: Person, scene: Scene) -> Photo:
 
 
 def portrait_rows(folder: Path, num_people: int, num_columns: int, seed: int) -> Iterator[list[Photo]]:
-    """`num_people` rows of portraits, each followed by a row of renders of as many people."""
-    sizes = json.loads(PORTRAITS.read_text())["eye_distance_px"]
+    """Up to `num_people` rows of portraits, each followed by a row of renders of as many people.
+
+    Raises SlykError without portraits, PhotoError for one that cannot be read.
+    """
+    sizes = read_portraits()["eye_distance_px"]
     paths = sorted(folder.glob("*.jpg"))
+    if not paths:
+        raise SlykError(f"{folder} holds no .jpg: name a folder of portraits")
     chosen = np.random.default_rng(seed).permutation(len(paths))
-    real = windows(np.asarray(cv2.imread(str(paths[i])), dtype=np.uint8) for i in chosen)
+    real = windows(read_photo(paths[i]) for i in chosen)
     drawn = windows(
         as_jpeg(shot.picture.photo, shot.scene.sensor.jpeg_quality)
         for number in range(10_000)
@@ -122,8 +129,13 @@ def portrait_rows(folder: Path, num_people: int, num_columns: int, seed: int) ->
             range(number, number + 1), 1, seed=seed, photo_px=photo_px_for(sizes[number % len(sizes)]), samples=SAMPLES
         )
     )
-    for _ in range(num_people):
-        yield list(islice(real, num_columns))
+    for number in range(num_people):
+        row = list(islice(real, num_columns))
+        if not row and number == 0:
+            raise SlykError(f"both eyes are found in none of the {len(paths)} portraits in {folder}")
+        if not row:
+            return
+        yield row
         yield list(islice(drawn, num_columns))
 
 
@@ -185,4 +197,4 @@ def save(path: Path, rows: list[list[Photo]]) -> None:
 
 
 if __name__ == "__main__":
-    main()
+    stage(main)
