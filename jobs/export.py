@@ -48,8 +48,10 @@ def export(source: Path, name: str, out: Path) -> int:
             folder.chmod(0o755)
             folder.replace(out)
     except OSError as error:
-        place = f"{error.filename}: " if error.filename else ""
-        raise SlykError(f"{out} was not written: {place}{error.strerror or error}; mend it and run again") from None
+        place = error.filename2 or error.filename  # of two, as of a copy, the one to write
+        raise SlykError(
+            f"{out} was not written: {f'{place}: ' if place else ''}{error.strerror or error}; mend it and run again"
+        ) from None
     return num_photos
 
 
