@@ -54,9 +54,9 @@ def steps_mm(points: Image) -> tuple[Image, Image]:
 
 def on_texture(grid: Array) -> Image:
     """A grid (R, C) or (R, C, 3) at the texture's points."""
-    u, v = np.meshgrid(np.linspace(0, grid.shape[1] - 1, SIDE), np.linspace(0, grid.shape[0] - 1, SIDE))
-    maps = u.astype(np.float32), v.astype(np.float32)
-    return np.asarray(cv2.remap(grid.astype(np.float32), *maps, cv2.INTER_LINEAR))
+    columns, rows = (np.linspace(0, count - 1, SIDE, dtype=np.float32) for count in (grid.shape[1], grid.shape[0]))
+    u, v = (np.ascontiguousarray(np.broadcast_to(m, (SIDE, SIDE))) for m in (columns, rows[:, None]))
+    return np.asarray(cv2.remap(grid.astype(np.float32), u, v, cv2.INTER_LINEAR))
 
 
 class Texture:

@@ -26,7 +26,7 @@ _NEAR_MM = 7.0
 """The skin's detail is drawn where the skin lies this close to that surface, which goes on around the lids."""
 _SOFT = 1.25
 """Samples over which skin gives way to what lies between the lids."""
-_FILTER_PX = 0.27
+_FILTER_PX = 0.31
 """SD of the filter around the eyes, on top of a pixel's mean: thin dark lines beside bright ones alias without."""
 _REDDER = np.array([0.15, 1.0, 0.85], dtype=np.float32)
 

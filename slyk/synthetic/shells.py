@@ -106,7 +106,7 @@ def _hair_texture(p: Identity, cover: Array, fields: Fields) -> Image:
     strand = np.clip(0.5 + 1.9 * (strand - 0.5), 0, 1)
     body = 0.65 + 0.7 * fields.soft(18, 10)
     color = p.hair * (0.35 + 1.25 * strand * body)[..., None]
-    grown = on_texture(np.dstack([cover] * 3))[..., 0]
+    grown = on_texture(cover)
     fine = fields.strands(460, 14, 0.01)
     density = smooth(0.02, 1.0, grown + 0.45 * (fine - 0.55) * (1 - grown)) * (0.40 + 0.60 * strand)
     if p.hair_style in ("bald", "buzz"):
@@ -181,7 +181,7 @@ def face_mask(p: Identity, head: Head, rng: Random) -> Shell:
 def _cloth(color: Array, head: Head, cover: Array, rng: Random, contrast: float) -> Image:
     fields = Fields(rng, on_texture(head.rest))
     weave = 1 + contrast * (2 * fields.grain(22.0) - 1) + 0.10 * (2 * fields.grain(1.2) - 1)
-    density = on_texture(np.dstack([cover] * 3))[..., 0]
+    density = on_texture(cover)
     return np.asarray(np.dstack([color * weave[..., None], density]), dtype=np.float32)
 
 

@@ -44,8 +44,8 @@ class _Place(NamedTuple):
 def paint(person: Identity, points: Image, noise: Fields) -> Skin:
     """The skin of a person, with lips, brows, stubble, neck and clothes; points (SIDE, SIDE, 3): where texels lie."""
     x, y, z = np.moveaxis(points, -1, 0)
-    row = np.broadcast_to(np.linspace(0, len(ROWS) - 1, SIDE)[:, None], x.shape)
-    height = np.interp(row, np.arange(len(ROWS)), ROWS).astype(np.float32)
+    down = np.interp(np.linspace(0, len(ROWS) - 1, SIDE), np.arange(len(ROWS)), ROWS).astype(np.float32)
+    height = np.ascontiguousarray(np.broadcast_to(down[:, None], x.shape))
     at = _Place(x, y, z, height, np.abs(x), smooth(48, 20, z))
     lips, slit = _lip_alpha(person, at)
     color = _lips(_skin_color(person, at, noise), person, at, lips, slit, noise)
@@ -101,14 +101,17 @@ def _lips(color: Image, p: Identity, at: _Place, lips: Image, slit: Image, noise
 
 
 def _brow_alpha(p: Identity, at: _Place, noise: Fields) -> Image:
-    t = np.clip((at.side - 11.0) / 41.0, 0.0, 1.0)
-    thick = p.brow_thickness_mm * (1 - 0.6 * t)
-    off = (at.y - brow_line(at.side, p)) / thick
-    strands = 0.35 + 1.1 * noise.grain(0.55)
-    ends = smooth(8, 15, at.side) * smooth(55, 44, at.side)
-    return np.asarray(
-        np.clip(np.exp(-(np.abs(off) ** 3.2)) * ends * strands * 1.25 * p.brow_density, 0, 0.92) * at.front
-    )
+    alpha = np.zeros_like(at.x)
+    rows = np.flatnonzero((np.abs(at.y - p.brow_y_mm) < 32.0).any(axis=1))  # nothing grows above and below
+    near = slice(rows[0], rows[-1] + 1)
+    side, y = at.side[near], at.y[near]
+    t = np.clip((side - 11.0) / 41.0, 0.0, 1.0)
+    off = (y - brow_line(side, p)) / (p.brow_thickness_mm * (1 - 0.6 * t))
+    strands = 0.35 + 1.1 * noise.grain(0.55)[near]
+    ends = smooth(8, 15, side) * smooth(55, 44, side)
+    brow = np.exp(-(np.abs(off) ** 3.2)) * ends * strands * 1.25 * p.brow_density
+    alpha[near] = np.clip(brow, 0, 0.92) * at.front[near]
+    return alpha
 
 
 def _beard(color: Image, p: Identity, at: _Place, noise: Fields) -> tuple[Image, Image]:
