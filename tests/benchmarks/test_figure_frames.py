@@ -63,6 +63,7 @@ def test_the_eye_is_in_the_middle_of_its_photo(who: Person) -> None:
     np.testing.assert_allclose(middle, drawing.EYE_PX / 2 - 0.5)
 
 
+@pytest.mark.slow
 def test_the_whole_is_drawn_the_same_each_time_and_stays_small() -> None:
     data = drawing.encoded(drawing.figure())
     assert data == drawing.encoded(drawing.figure())

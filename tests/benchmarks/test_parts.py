@@ -98,6 +98,7 @@ def dots(count: int) -> Frames:
     )
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("part", ["eyes", "face"])
 def test_a_network_learns_and_repeats_itself(part: str) -> None:
     frames, spec = dots(128), crop_spec()
@@ -126,6 +127,7 @@ def test_cells_of_a_sheet_keep_their_pixels(tmp_path: Path) -> None:
     assert (sheet == 200).sum() == 8 * 12 * 3 and (sheet == 100).sum() == 10 * 6 * 3
 
 
+@pytest.mark.slow
 def test_a_worker_has_its_own_environment() -> None:
     usual = worker.call("hashes", {}, seed=1, num_photos=1, photo_px=48, threads=1)
     assert usual == worker.call("hashes", {"SLYK_NO_NUMBA": "0"}, seed=1, num_photos=1, photo_px=48, threads=1)

@@ -57,7 +57,8 @@ def test_a_stage_is_one_run(root: Path) -> None:
     found = stored(run)
     assert (found.info.run_name, found.info.status) == ("finetune@gaze", "FINISHED")
     assert found.data.metrics["loss"] == 1.0
-    assert found.data.params["finetune.gaze.views.rotate_deg"] == "6.0" and found.data.params["seed"] == "1"
+    turn = PARAMS.finetune.gaze.views.rotate_deg
+    assert found.data.params["finetune.gaze.views.rotate_deg"] == str(turn) and found.data.params["seed"] == "1"
     assert not any(name.startswith("pretrain") for name in found.data.params)
     tags = found.data.tags
     assert (tags["stage"], tags["fold"], tags["manifest.synthetic"]) == ("finetune@gaze", "3", MANIFEST.digest)

@@ -27,6 +27,7 @@ def contents(folder: Path) -> dict[str, bytes]:
     return {p.relative_to(folder).as_posix(): p.read_bytes() for p in sorted(folder.rglob("*")) if p.is_file()}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("layout", LAYOUTS)
 def test_the_same_set_gives_the_same_bytes(layout: str, exported: Export, tmp_path: Path) -> None:
     first = exported(layout)
