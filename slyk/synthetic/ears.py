@@ -30,7 +30,7 @@ def build(person: Identity, vertices: Array) -> Array:
     return np.stack([right, left])
 
 
-def shade(person: Identity) -> Array:
+def shade() -> Array:
     """Factor (D, A) on the skin's colour: the bowl is dark, seen from outside; the same for both ears' grids."""
     t = np.linspace(0.0, 1.0, _DOWN)[:, None]
     turn = np.linspace(0.0, 2 * np.pi, _AROUND)[None, :]

@@ -171,7 +171,7 @@ def _texels(texture: Texture, column: Image, row: Image, sample_mm: float) -> Im
 def _draw_ears(who: Person, scene: Scene, canvas: Canvas, camera: Array) -> None:
     if scene.wear.headscarf:
         return
-    tint = who.identity.skin * np.array([1.0, 0.86, 0.86]) * ears.shade(who.identity)[..., None]
+    tint = who.identity.skin * np.array([1.0, 0.86, 0.86]) * ears.shade()[..., None]
     for ear in who.ears:
         points = ear @ scene.rotation.T + scene.translation
         flat = np.full(points.shape[:2], 0.8)
