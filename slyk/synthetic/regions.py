@@ -29,6 +29,8 @@ class Region(IntEnum):
     FACE_MASK = 15
 
 
+EYE_REGIONS = (Region.EYES, Region.SCLERA, Region.IRIS, Region.PUPIL)
+
 PALETTE = np.array(
     [
         [24, 24, 28], [222, 184, 155], [110, 72, 44], [230, 120, 130], [240, 240, 235], [70, 130, 180], [0, 0, 0],
