@@ -133,14 +133,16 @@ def _skin(p: Identity, rng: Random) -> Values:
 
 def _feet(p: Identity, x: Values, y: Values, rng: Random) -> Values:
     """Relief of the lines that fan out from the outer corner."""
-    dx, dy = x - p.fissure_half_width_mm + 2.0, y - 0.5
-    radius, turn = np.hypot(dx, dy), np.arctan2(dy, np.maximum(dx, 0.1))
     total = np.zeros(np.broadcast_shapes(x.shape, y.shape), np.float32)
+    outer = slice(int(np.searchsorted(x[0], p.fissure_half_width_mm - 2.0)), None)
+    dx, dy = x[:, outer] - p.fissure_half_width_mm + 2.0, y - 0.5
+    radius, turn = np.hypot(dx, dy), np.arctan2(dy, np.maximum(dx, 0.1))
     for angle in np.linspace(-0.75, 0.85, 6) + rng.normal(0.0, 0.10, 6):
         start, bend = rng.uniform(3.0, 6.0), rng.normal(0.0, 0.02)
         off = (turn - angle - bend * (radius - 6)) * radius
-        total -= rng.uniform(0.3, 1.0) * np.exp(-((off / 0.45) ** 2)) * smooth(start, start + 3, radius)
-    return np.asarray(0.22 * max(p.age - 0.15, 0.0) * total * smooth(0.0, 3.0, dx))
+        total[:, outer] -= rng.uniform(0.3, 1.0) * np.exp(-((off / 0.45) ** 2)) * smooth(start, start + 3, radius)
+    total[:, outer] *= 0.22 * max(p.age - 0.15, 0.0) * smooth(0.0, 3.0, dx)
+    return total
 
 
 def _iris(rng: Random) -> Values:

@@ -71,7 +71,7 @@ def make_person(seed: int, number: int) -> Person:
     points = on_texture(head.rest)
     fields = Fields(rng, points)
     skin, hair = paint(identity, points, fields), shells.hair(identity, head, fields)
-    eyes = periocular.build(identity, stream(seed, number, -1, use=4))
+    eyes = periocular.build(identity, stream(seed, number, -1, use=2**32 - 1))
     return Person(identity, head, ears.build(identity, head.rest), skin, hair, eyes, {})
 
 

@@ -3,6 +3,7 @@
 from typing import NamedTuple
 
 import numpy as np
+from numpy.typing import NDArray
 
 from slyk.synthetic.face import MOUTH_MM, NOSE_TIP_MM, brow_line, bump, smooth
 from slyk.synthetic.fields import SIDE, Fields, Texture, mix, steps_mm
@@ -88,22 +89,29 @@ def _lip_alpha(p: Identity, at: _Place) -> tuple[Image, Image]:
 
 
 def _lips(color: Image, p: Identity, at: _Place, lips: Image, slit: Image, noise: Fields) -> Image:
-    tint = np.array([0.86, 0.52, 0.52]) * (1 - 0.35 * p.makeup * np.array([0.1, 1.0, 0.8]))
     lines = 1 + 0.22 * (noise.soft(330, 40) - 0.5)
-    color = mix(color, _f32(p.skin * tint) * lines[..., None], 0.85 * lips)
+    near = _rows((lips > 0) | (slit > 0))
+    lips, slit, lines, side, d = lips[near], slit[near], lines[near], at.side[near], at.height[near] - MOUTH_MM
+    tint = np.array([0.86, 0.52, 0.52]) * (1 - 0.35 * p.makeup * np.array([0.1, 1.0, 0.8]))
+    painted = mix(color[near], _f32(p.skin * tint) * lines[..., None], 0.85 * lips)
     inside = np.array([0.030, 0.009, 0.009])
     teeth = np.array([0.46, 0.42, 0.36])
-    gap = 1 - 0.5 * np.exp(-(((np.abs(at.x) % 7.2) / 0.5) ** 2))
-    d = at.height - MOUTH_MM
-    upper = smooth(-0.46, -0.40, d) * smooth(-0.16, -0.22, d) * smooth(0.66, 0.5, at.side / p.mouth_half_width_mm)
-    dark = mix(np.broadcast_to(inside, color.shape), _f32(teeth) * gap[..., None], upper)
-    return mix(color, dark, np.clip(1.25 * slit, 0, 1) * smooth(1.0, 0.7, np.abs(d)))
+    gap = 1 - 0.5 * np.exp(-(((side % 7.2) / 0.5) ** 2))
+    upper = smooth(-0.46, -0.40, d) * smooth(-0.16, -0.22, d) * smooth(0.66, 0.5, side / p.mouth_half_width_mm)
+    dark = mix(np.broadcast_to(inside, painted.shape), _f32(teeth) * gap[..., None], upper)
+    color[near] = mix(painted, dark, np.clip(1.25 * slit, 0, 1) * smooth(1.0, 0.7, np.abs(d)))
+    return color
+
+
+def _rows(where: NDArray[np.bool_]) -> slice:
+    """The rows from the first to the last that hold some of it."""
+    rows = np.flatnonzero(where.any(axis=1))
+    return slice(rows[0], rows[-1] + 1)
 
 
 def _brow_alpha(p: Identity, at: _Place, noise: Fields) -> Image:
     alpha = np.zeros_like(at.x)
-    rows = np.flatnonzero((np.abs(at.y - p.brow_y_mm) < 32.0).any(axis=1))  # nothing grows above and below
-    near = slice(rows[0], rows[-1] + 1)
+    near = _rows(np.abs(at.y - p.brow_y_mm) < 32.0)  # nothing grows above and below
     side, y = at.side[near], at.y[near]
     t = np.clip((side - 11.0) / 41.0, 0.0, 1.0)
     off = (y - brow_line(side, p)) / (p.brow_thickness_mm * (1 - 0.6 * t))
