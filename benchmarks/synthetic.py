@@ -6,7 +6,6 @@ Ends with exit status 1 where a target is missed. The whole takes about 25 minut
 """
 
 import argparse
-import json
 import sys
 import time
 from collections.abc import Callable
@@ -16,7 +15,7 @@ import cv2
 
 from benchmarks import eyes, looks, sameness, speed, table
 from benchmarks.learnability import learnability
-from benchmarks.photometry import PORTRAITS, rendered_crops
+from benchmarks.photometry import read_portraits, rendered_crops
 from benchmarks.table import Line
 from benchmarks.texture import compare, summarize
 
@@ -67,7 +66,7 @@ def parts(cache: Path) -> dict[str, Callable[[], list[Line]]]:
 
 def photometry() -> list[Line]:
     """Renders against the statistics of real portraits."""
-    portraits = json.loads(PORTRAITS.read_text())
+    portraits = read_portraits()
     return compare(portraits, summarize(list(rendered_crops(NUM_PEOPLE, portraits["eye_distance_px"]))))
 
 
