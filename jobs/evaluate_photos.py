@@ -15,6 +15,7 @@ from rich.progress import track
 from rich.table import Table
 
 from slyk.datasets import listing, synthetic
+from slyk.datasets.raw import Raw
 from slyk.datasets.record import ReadOptions, Record
 from slyk.errors import DataMissingError
 from slyk.files import resolve, write_json
@@ -60,8 +61,8 @@ def end_to_end(model: Path, raw_root: Path, *, split: str = "test", every: int =
 
 def split_records(raw_root: Path, split: str) -> list[Record]:
     """The annotated records of a split, by photo."""
-    photos = synthetic.photos([entry.path for entry in listing.scan(raw_root)])
-    outcomes = synthetic.read(raw_root, photos, ReadOptions())
+    photos = synthetic.units([entry.path for entry in listing.scan(raw_root)])
+    outcomes = synthetic.read(Raw(raw_root), photos, ReadOptions())
     records = [record for outcome in outcomes for record in outcome.records if record.split == split]
     if not records:
         raise DataMissingError(f"{raw_root} holds no photo of the {split} split: run `dvc repro render`")
@@ -72,15 +73,15 @@ def measure(estimator: GazeEstimator, raw_root: Path, record: Record) -> Measure
     """Predicts on the photo alone, then compares: gaze in the camera frame, eyes in shares of their true distance."""
     photo = read_photo(raw_root / record.photo)
     faces = estimator.predict_photo(photo)
-    sample = from_crops(record, crop(photo, record.geometry, estimator.bundle.spec))
+    sample = from_crops(record, crop(photo, record.face, estimator.bundle.spec))
     crop_error = _error_deg(estimator.gaze_in_camera([sample])[0], record)
-    eyes_px = project(record.geometry.camera, record.geometry.eyes_mm)
+    eyes_px = project(record.face.camera, record.face.eyes_mm)
     face = next((face for face in _by_distance(faces, eyes_px) if _holds(face, eyes_px)), None)
     if face is None:
         return Measured(crop_error, np.nan, "", np.nan, np.nan, len(faces))
     error_px = np.linalg.norm(face.eyes_px - eyes_px, axis=1).mean()
     share = float(error_px / np.linalg.norm(eyes_px[1] - eyes_px[0]))
-    px_per_mm = record.geometry.camera[0, 0] / record.geometry.eyes_mm[:, 2].mean()
+    px_per_mm = record.face.camera[0, 0] / record.face.eyes_mm[:, 2].mean()
     return Measured(
         crop_error, _error_deg(face.gaze, record), face.eyes, share, float(error_px / px_per_mm), len(faces) - 1
     )

@@ -81,7 +81,7 @@ def guesses(
     result = []
     for record in split_records(raw_root, split):
         photo = cv2.cvtColor(read_photo(raw_root / record.photo), cv2.COLOR_BGR2GRAY)
-        eyes = project(record.geometry.camera, record.geometry.eyes_mm)
+        eyes = project(record.face.camera, record.face.eyes_mm)
         changed, true_eyes = change(np.asarray(photo, dtype=np.uint8), eyes)
         distance = np.linalg.norm(true_eyes[1] - true_eyes[0])
         for _ in range(GUESSES_A_PHOTO):

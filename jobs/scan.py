@@ -25,5 +25,5 @@ def scan_datasets(names: Sequence[str]) -> None:
             print(f"{name}: rendered and listed by `dvc repro`, nothing to scan")
             continue
         path = resolve(f"data/index/{name}.files")
-        count = listing.write(path, listing.scan(raw_root(name, datasets[name])))
+        count = listing.write(path, listing.scan(raw_root(name, datasets[name]).root))
         print(f"{name}: {count} files listed in {path}; next: dvc repro")

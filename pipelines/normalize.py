@@ -4,6 +4,8 @@ import argparse
 import json
 import time
 from collections import Counter
+from collections.abc import Callable
+from functools import partial
 from itertools import groupby
 from pathlib import Path
 from typing import Any
@@ -21,10 +23,10 @@ from slyk.datasets.record import from_row
 from slyk.errors import DataMissingError
 from slyk.files import code_digest, digest, resolve
 from slyk.shards import manifest
-from slyk.shards.crops import CropSpec
+from slyk.shards.crops import CropSpec, Image
 from slyk.shards.write import Reject, ShardPlan, is_complete, sidecar_path, write_shard
 
-CODE = ("datasets/record.py", "geometry", "photos.py", "shards")
+CODE = ("datasets/pictures.py", "datasets/record.py", "geometry", "photos.py", "shards")
 REJECTS = "rejects.parquet"
 
 
@@ -37,11 +39,12 @@ def main() -> None:
     params = load_params(resolve("params.yaml"))
     dataset, settings = params.datasets[args.dataset], params.normalize
     spec = CropSpec(**settings.model_dump(include=set(CropSpec.__dataclass_fields__)))
-    root, out = raw_root(args.dataset, dataset), resolve(args.out)
+    raw, out = raw_root(args.dataset, dataset), resolve(args.out)
     with tracking.stage_run(f"normalize@{args.dataset}", params=params, sections=("normalize",)) as run:
         tasks = plan(resolve(args.index), spec, settings.jpeg_quality)
         remove_orphans(out, {task["plan"].name for task in tasks})
-        sidecars = write_all(tasks, out, root, spec, settings.jpeg_quality)
+        picture = partial(reader(dataset.reader).picture, raw)
+        sidecars = write_all(tasks, out, picture, spec, settings.jpeg_quality)
         rejects = [Reject(**reject) for sidecar in sidecars for reject in sidecar["rejects"]]
         eyes = sum((Counter(sidecar["eyes"]) for sidecar in sidecars), Counter[str]())
         num_faces = sum(len(task["rows"]) for task in tasks)
@@ -80,7 +83,7 @@ def remove_orphans(out: Path, names: set[str]) -> None:
 
 
 def write_all(
-    tasks: list[dict[str, Any]], out: Path, root: Path, spec: CropSpec, jpeg_quality: int
+    tasks: list[dict[str, Any]], out: Path, picture: Callable[[str], Image], spec: CropSpec, jpeg_quality: int
 ) -> list[dict[str, Any]]:
     """Writes the shards that are not there yet, one Ray Data row each, and returns all sidecars."""
     todo = [task for task in tasks if not is_complete(out, task["plan"])]
@@ -91,7 +94,7 @@ def write_all(
         def write_one(row: dict[str, Any]) -> dict[str, Any]:
             task = todo[row["id"]]
             records = [from_row(row) for row in task["rows"]]
-            sidecar = write_shard(out, task["plan"], records, root=root, spec=spec, jpeg_quality=jpeg_quality)
+            sidecar = write_shard(out, task["plan"], records, picture=picture, spec=spec, jpeg_quality=jpeg_quality)
             return {"name": sidecar["name"], "num_samples": sidecar["num_samples"]}
 
         start, done = time.monotonic(), 0

@@ -95,7 +95,7 @@ def _locate(photo: Photo, spec: CropSpec, camera: Array | None, min_face_px: int
     faces = []
     for found in find_faces(photo, min_face_px=min_face_px):
         record = Record("", "", "", "test", geometry_from_eyes(camera, found.eyes_px), None, found.eyes)
-        faces.append(_Located(found, record.geometry, from_crops(record, crop(photo, record.geometry, spec))))
+        faces.append(_Located(found, record.face, from_crops(record, crop(photo, record.face, spec))))
     return faces
 
 

@@ -26,19 +26,23 @@ def read_photo(path: Path, *, max_bytes: int = MAX_BYTES, max_pixels: int = MAX_
     Raises PhotoError with one of the reasons `not_found`, `empty_file`, `too_large_file`, `not_a_photo`,
     `too_many_pixels`, `truncated` (OpenCV alone would fill the missing part with grey) and `unreadable`.
     """
-    data = _read_bytes(path, max_bytes)
-    width, height = header_size(data, path.name)
+    return decode_photo(_read_bytes(path, max_bytes), path.name, max_pixels=max_pixels)
+
+
+def decode_photo(data: bytes, name: str, *, max_pixels: int = MAX_PIXELS) -> NDArray[np.uint8]:
+    """The photo in the bytes of a file, as `read_photo` gives it. Raises PhotoError, likewise."""
+    width, height = header_size(data, name)
     if width * height > max_pixels or max(width, height) > MAX_SIDE:
         limits = f"at most {max_pixels} in all and {MAX_SIDE} a side"
-        raise PhotoError("too_many_pixels", f"{path.name}: {width} x {height}, {limits}")
+        raise PhotoError("too_many_pixels", f"{name}: {width} x {height}, {limits}")
     if not _is_whole(data):
-        raise PhotoError("truncated", f"{path.name}: the file ends before the picture does")
+        raise PhotoError("truncated", f"{name}: the file ends before the picture does")
     try:
         photo = cv2.imdecode(np.frombuffer(data, dtype=np.uint8), cv2.IMREAD_COLOR)
     except cv2.error as error:
-        raise PhotoError("unreadable", f"{path.name}: {error.err}") from None
+        raise PhotoError("unreadable", f"{name}: {error.err}") from None
     if photo is None:
-        raise PhotoError("unreadable", f"{path.name}: the decoder gives up")
+        raise PhotoError("unreadable", f"{name}: the decoder gives up")
     return np.asarray(photo, dtype=np.uint8)
 
 

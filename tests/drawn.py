@@ -1,6 +1,7 @@
 """Drawn faces whose eyes show where they look: a raw set in the layout of the rendered one, and shards of it."""
 
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -9,6 +10,8 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from slyk.datasets import pictures
+from slyk.datasets.raw import Raw
 from slyk.datasets.record import Record
 from slyk.geometry.angles import vector_from_pitchyaw
 from slyk.geometry.camera import Array, camera_matrix, project
@@ -107,5 +110,9 @@ def write_shards(folder: Path, raw: RawSet, spec: CropSpec = SMALL_SPEC, *, data
     for group in sorted({record.group for record in raw.records}):
         records = [record for record in raw.records if record.group == group]
         plan = ShardPlan(f"{group}-00000", group, records[0].split, f"plan of {group}")
-        sidecars.append(write_shard(folder, plan, records, root=raw.root, spec=spec, jpeg_quality=95))
+        sidecars.append(
+            write_shard(
+                folder, plan, records, picture=partial(pictures.photo, Raw(raw.root)), spec=spec, jpeg_quality=95
+            )
+        )
     manifest.write(folder, dataset, "Apache-2.0", spec.as_dict(), sidecars)

@@ -1,18 +1,51 @@
 """The raw data sets that slyk reads: a module each, a line each. docs/datasets.md says how to add one."""
 
-from types import ModuleType
+from collections.abc import Iterator, Sequence
+from typing import Protocol
 
 from slyk.datasets import folder, synthetic
+from slyk.datasets.pictures import Image
+from slyk.datasets.raw import Raw
+from slyk.datasets.record import Outcome, ReadOptions
 from slyk.errors import ParamsError
 
-DATASETS: dict[str, ModuleType] = {
+
+class Reader(Protocol):
+    """What a module here offers.
+
+    TITLE: the set's name for people; LICENCE, short; SOURCE: where it is to be had.
+    PER_TASK: units read in one task.
+    """
+
+    TITLE: str
+    LICENCE: str
+    SOURCE: str
+    PER_TASK: int
+
+    def units(self, listed: Sequence[str]) -> list[str]:
+        """Of all files below the root those that are read by themselves: photos, or what lists or holds photos.
+
+        Raises DataMissingError naming what of the layout is not there.
+        """
+        ...
+
+    def read(self, raw: Raw, chosen: Sequence[str], options: ReadOptions) -> Iterator[Outcome]:
+        """The outcomes of some units, in their order. Whether photo files exist is not asked here: `index` knows."""
+        ...
+
+    def picture(self, raw: Raw, name: str) -> Image:
+        """BGR uint8 (H, W, 3) of the photo that a record names. Raises PhotoError."""
+        ...
+
+
+DATASETS: dict[str, Reader] = {
     "synthetic": synthetic,  # the embedded rendered set
     "folder": folder,  # any directory of photos, no annotations
 }
 
 
-def reader(name: str) -> ModuleType:
-    """The module of a reader: `photos(listed)`, `read(root, chosen, options)` and `LICENCE`."""
+def reader(name: str) -> Reader:
+    """The reader of a name."""
     if name not in DATASETS:
         raise ParamsError(f"unknown reader {name!r}; known: {', '.join(DATASETS)}")
     return DATASETS[name]

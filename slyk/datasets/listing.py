@@ -9,6 +9,7 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import NamedTuple
 
+from slyk.datasets.raw import Raw
 from slyk.errors import DataMissingError
 from slyk.files import write_atomic
 
@@ -19,13 +20,9 @@ class Entry(NamedTuple):
     version: str
 
 
-def scan(root: Path) -> Iterator[Entry]:
-    """Every regular file below `root` (itself perhaps a link), by path. Links that lead out of it are left out."""
-    base = root.resolve()
-    for path in sorted(root.rglob("*")):
-        if path.is_file() and path.resolve().is_relative_to(base):
-            status = path.stat()
-            yield Entry(path.relative_to(root).as_posix(), status.st_size, str(status.st_mtime_ns))
+def scan(root: str | Path) -> Iterator[Entry]:
+    """Every regular file below `root` (itself perhaps a link, or a URL), by name. Links that lead out are left out."""
+    return (Entry(*entry) for entry in Raw(root).entries())
 
 
 def write(path: Path, entries: Iterable[Entry]) -> int:

@@ -4,7 +4,7 @@ A virtual camera turns until it looks at the face centre with the head's x axis 
 Images are warped by `K_norm S R K^-1`; labels are rotated by R alone and never scaled.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 
@@ -16,13 +16,15 @@ class FaceGeometry:
     """Where one face is, in the camera frame of its photo.
 
     camera (3, 3); head_rotation (3, 3), head to camera; face_center_mm (3,), the origin of gaze; eyes_mm (2, 3), the
-    midpoints between the corners of each eye, the subject's right eye (image-left) first.
+    midpoints between the corners of each eye, the subject's right eye (image-left) first; distortion: OpenCV's
+    coefficients k1, k2, p1, p2, k3 of the photo, or none. The camera matrix is that of the undistorted picture too.
     """
 
     camera: Array
     head_rotation: Array
     face_center_mm: Array
     eyes_mm: Array
+    distortion: Array = field(default_factory=lambda: np.zeros(0))
 
 
 def normalizing_rotation(face_center_mm: Array, head_rotation: Array) -> Array:

@@ -67,6 +67,8 @@ def crop(photo: Image, geometry: FaceGeometry, spec: CropSpec) -> Crops:
     distance = float(np.linalg.norm(geometry.face_center_mm))
     if not np.isfinite(distance) or geometry.face_center_mm[2] <= 0 or np.any(geometry.eyes_mm[:, 2] <= 0):
         raise PhotoError("face_behind_camera", f"face centre {geometry.face_center_mm.round(1).tolist()} mm")
+    if geometry.distortion.any():
+        photo = np.asarray(cv2.undistort(photo, geometry.camera, geometry.distortion), dtype=np.uint8)
     rotation = normalizing_rotation(geometry.face_center_mm, geometry.head_rotation)
     scale = distance / spec.distance_mm
     targets = (

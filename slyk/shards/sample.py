@@ -44,7 +44,7 @@ class Sample:
 def from_crops(record: Record, crops: Crops) -> Sample:
     """Turns labels into the normalized frame: rotated, never scaled."""
     gaze = None if record.gaze is None else pitchyaw_from_vector(crops.rotation @ record.gaze)
-    head = head_pitchyaw(crops.rotation @ record.geometry.head_rotation)
+    head = head_pitchyaw(crops.rotation @ record.face.head_rotation)
     images = (crops.face, crops.right, crops.left)
     return Sample(record.key, record.group, *images, gaze, head, crops.rotation, record.eyes, record.photo)
 

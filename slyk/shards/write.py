@@ -6,7 +6,7 @@ import json
 import tarfile
 import zlib
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -16,8 +16,7 @@ from webdataset import TarWriter
 from slyk.datasets.record import Record
 from slyk.errors import PhotoError
 from slyk.files import write_atomic, write_json
-from slyk.photos import read_photo
-from slyk.shards.crops import CropSpec, crop
+from slyk.shards.crops import CropSpec, Image, crop
 from slyk.shards.sample import encode, from_crops
 
 
@@ -57,9 +56,15 @@ def is_complete(folder: Path, plan: ShardPlan) -> bool:
 
 
 def write_shard(
-    folder: Path, plan: ShardPlan, records: Sequence[Record], *, root: Path, spec: CropSpec, jpeg_quality: int
+    folder: Path,
+    plan: ShardPlan,
+    records: Sequence[Record],
+    *,
+    picture: Callable[[str], Image],
+    spec: CropSpec,
+    jpeg_quality: int,
 ) -> dict[str, Any]:
-    """Crops the records' photos below `root` into `folder/NAME.tar` and returns the sidecar.
+    """Crops the records' photos, as `picture` gives them by name, into `folder/NAME.tar` and returns the sidecar.
 
     A photo that cannot be used is kept out and told in the sidecar's `rejects`. The sidecar is written last: a shard
     without one is not complete.
@@ -68,7 +73,9 @@ def write_shard(
     with TarWriter(buffer, encoder=False, mtime=0, user="slyk", group="slyk", compress=False) as tar:
         for record in records:
             try:
-                crops = crop(read_photo(root / record.photo), record.geometry, spec)
+                if record.geometry is None:
+                    raise PhotoError("one_eye", f"{record.photo} shows no face to normalize")
+                crops = crop(picture(record.photo), record.geometry, spec)
             except PhotoError as error:
                 rejects.append(Reject(record.key, record.photo, "normalize", error.reason, error.detail))
                 continue

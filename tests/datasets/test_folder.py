@@ -11,6 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from slyk.datasets import folder
+from slyk.datasets.raw import Raw
 from slyk.datasets.record import ReadOptions
 from slyk.geometry.camera import guess_camera, project
 from tests.photos import portrait, tile
@@ -18,7 +19,7 @@ from tests.photos import portrait, tile
 
 def test_photos_are_told_by_suffix() -> None:
     listed = ["a.jpg", "b/c.JPEG", "b/d.png", "notes.txt", "labels.json", ".cache/e.jpg", "b/.f.jpg", "g.webp", "h"]
-    assert folder.photos(listed) == ["a.jpg", "b/c.JPEG", "b/d.png", "g.webp"]
+    assert folder.units(listed) == ["a.jpg", "b/c.JPEG", "b/d.png", "g.webp"]
 
 
 def test_keys_are_valid_and_stay_readable() -> None:
@@ -52,40 +53,40 @@ def root(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def test_a_record_a_face(root: Path) -> None:
-    (one,) = folder.records(root, "sub/one.png", ReadOptions())
+    (one,) = folder.records(Raw(root), "sub/one.png", ReadOptions())
     assert one.key == folder.key_of("sub/one.png") + "-f0" and one.photo == "sub/one.png"
     assert one.split == "train" and one.gaze is None and re.fullmatch("bucket[0-9]", one.group)
     height, width = portrait(0).photo.shape[:2]
-    np.testing.assert_array_equal(one.geometry.camera, guess_camera(width, height))
-    three = folder.records(root, "Three.png", ReadOptions())
+    np.testing.assert_array_equal(one.face.camera, guess_camera(width, height))
+    three = folder.records(Raw(root), "Three.png", ReadOptions())
     assert [record.key[-3:] for record in three] == ["-f0", "-f1", "-f2"]
     assert len({record.group for record in three}) == 1
-    columns = [project(record.geometry.camera, record.geometry.face_center_mm)[0] for record in three]
+    columns = [project(record.face.camera, record.face.face_center_mm)[0] for record in three]
     assert columns == sorted(columns)
 
 
 def test_a_given_camera_is_used(root: Path) -> None:
     camera = np.array([[900.0, 0.0, 140.0], [0.0, 900.0, 150.0], [0.0, 0.0, 1.0]])
-    (near,) = folder.records(root, "sub/one.png", ReadOptions())
-    (far,) = folder.records(root, "sub/one.png", ReadOptions(camera=camera))
-    np.testing.assert_array_equal(far.geometry.camera, camera)
-    ratio = far.geometry.face_center_mm[2] / near.geometry.face_center_mm[2]
-    assert ratio == pytest.approx(900.0 / near.geometry.camera[0, 0], rel=0.02)
+    (near,) = folder.records(Raw(root), "sub/one.png", ReadOptions())
+    (far,) = folder.records(Raw(root), "sub/one.png", ReadOptions(camera=camera))
+    np.testing.assert_array_equal(far.face.camera, camera)
+    ratio = far.face.face_center_mm[2] / near.face.face_center_mm[2]
+    assert ratio == pytest.approx(900.0 / near.face.camera[0, 0], rel=0.02)
 
 
 def test_every_photo_has_an_outcome(root: Path) -> None:
     chosen = ["sub/one.png", "letter.jpg", "gone.jpg", "empty-room.png", "Three.png"]
-    outcomes = list(folder.read(root, chosen, ReadOptions()))
+    outcomes = list(folder.read(Raw(root), chosen, ReadOptions()))
     assert [o.photo for o in outcomes] == chosen
     assert [o.reason for o in outcomes] == ["", "not_a_photo", "not_found", "no_face", ""]
     assert [len(o.records) for o in outcomes] == [1, 0, 0, 0, 3]
 
 
 def test_a_small_face_is_told_from_none(root: Path) -> None:
-    (outcome,) = folder.read(root, ["sub/one.png"], ReadOptions(min_face_px=290))
+    (outcome,) = folder.read(Raw(root), ["sub/one.png"], ReadOptions(min_face_px=290))
     assert outcome.reason == "face_too_small" and "px wide" in outcome.detail
 
 
 def test_the_bucket_depends_on_the_path_alone(root: Path) -> None:
-    again = [folder.records(root, "sub/one.png", ReadOptions())[0].group for _ in range(2)]
+    again = [folder.records(Raw(root), "sub/one.png", ReadOptions())[0].group for _ in range(2)]
     assert again == ["bucket" + str(zlib.crc32(b"sub/one.png") % 10)] * 2

@@ -8,6 +8,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from slyk.datasets import synthetic
+from slyk.datasets.raw import Raw
 from slyk.datasets.record import ReadOptions
 from slyk.errors import DataMissingError, ParamsError
 from slyk.synthetic.annotate import COLUMNS
@@ -16,7 +17,7 @@ from tests.drawn import RawSet
 
 def test_photos_are_those_of_the_renderer() -> None:
     listed = ["README.md", "annotations.parquet", "photos/p000/000.jpg", "photos/notes.txt", "other/000.jpg"]
-    assert synthetic.photos(listed) == ["photos/p000/000.jpg"]
+    assert synthetic.units(listed) == ["photos/p000/000.jpg"]
 
 
 def test_what_is_read_is_rendered() -> None:
@@ -25,7 +26,7 @@ def test_what_is_read_is_rendered() -> None:
 
 def test_annotations_become_records(raw_set: RawSet) -> None:
     chosen = [record.photo for record in reversed(raw_set.records)]
-    outcomes = list(synthetic.read(raw_set.root, chosen, ReadOptions()))
+    outcomes = list(synthetic.read(Raw(raw_set.root), chosen, ReadOptions()))
     assert [outcome.photo for outcome in outcomes] == chosen
     for outcome, expected in zip(outcomes, reversed(raw_set.records), strict=True):
         (record,) = outcome.records
@@ -40,7 +41,7 @@ def test_annotations_become_records(raw_set: RawSet) -> None:
 
 def test_a_photo_without_annotation_is_rejected(raw_set: RawSet) -> None:
     known = raw_set.records[0].photo
-    first, second = synthetic.read(raw_set.root, ["photos/p000/999.jpg", known], ReadOptions())
+    first, second = synthetic.read(Raw(raw_set.root), ["photos/p000/999.jpg", known], ReadOptions())
     assert first.reason == "no_annotation" and first.records == ()
     assert second.records[0].photo == known
 
@@ -51,14 +52,14 @@ def test_photos_that_show_no_gaze_are_rejected(tmp_path: Path, raw_set: RawSet, 
     flags = pa.array([index == 1 for index in range(len(table))])
     pq.write_table(table.set_column(table.column_names.index(flag), flag, flags), tmp_path / "annotations.parquet")
     photos = table["photo"].to_pylist()[:3]
-    outcomes = list(synthetic.read(tmp_path, photos, ReadOptions()))
+    outcomes = list(synthetic.read(Raw(tmp_path), photos, ReadOptions()))
     assert [outcome.reason for outcome in outcomes] == ["", reason, ""]
     assert [len(outcome.records) for outcome in outcomes] == [1, 0, 1]
 
 
 def test_without_annotations_it_says_what_to_run(tmp_path: Path) -> None:
     with pytest.raises(DataMissingError, match="dvc repro --force render"):
-        list(synthetic.read(tmp_path, ["photos/p000/000.jpg"], ReadOptions()))
+        list(synthetic.read(Raw(tmp_path), ["photos/p000/000.jpg"], ReadOptions()))
 
 
 def test_close_ups_of_an_eye_are_refused(tmp_path: Path, raw_set: RawSet) -> None:
@@ -68,4 +69,4 @@ def test_close_ups_of_an_eye_are_refused(tmp_path: Path, raw_set: RawSet) -> Non
         table.set_column(table.column_names.index("domain"), "domain", near), tmp_path / "annotations.parquet"
     )
     with pytest.raises(ParamsError, match="take the set out of `datasets`"):
-        list(synthetic.read(tmp_path, [raw_set.records[0].photo], ReadOptions()))
+        list(synthetic.read(Raw(tmp_path), [raw_set.records[0].photo], ReadOptions()))

@@ -71,7 +71,7 @@ def test_only_people_of_the_split_count(raw: Path, tmp_path: Path) -> None:
 def test_the_crop_error_uses_the_annotations(raw: Path, model: Path) -> None:
     estimator = GazeEstimator.load(model)
     for record in split_records(raw, "test"):
-        rotation = normalizing_rotation(record.geometry.face_center_mm, record.geometry.head_rotation)
+        rotation = normalizing_rotation(record.face.face_center_mm, record.face.head_rotation)
         assert record.gaze is not None
         expected = np.degrees(angular_error(rotation.T @ vector_from_pitchyaw(np.array(ANSWER)), record.gaze))
         assert measure(estimator, raw, record).crop_error_deg == pytest.approx(float(expected), abs=1e-4)

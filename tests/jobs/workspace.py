@@ -1,7 +1,7 @@
 """A workspace small enough for tests: shards of 9 people, and models that give one answer to everything."""
 
 import shutil
-from functools import cache
+from functools import cache, partial
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +11,9 @@ import torch
 
 from jobs.models import CHALLENGER, MODEL
 from slyk.bundle import CONFIG, WEIGHTS, bundle_digest, describe, save_bundle
+from slyk.datasets import pictures
 from slyk.datasets.protocols import roles
+from slyk.datasets.raw import Raw
 from slyk.datasets.record import Record
 from slyk.geometry.angles import vector_from_pitchyaw
 from slyk.geometry.camera import camera_matrix
@@ -40,7 +42,11 @@ def make_shards(root: Path, name: str = "synthetic") -> manifest.Manifest:
             gaze = TEST_GAZE if split == "test" else GATE_GAZE if person in gate else TRAIN_GAZE
             plan = ShardPlan(f"{person}-00000", person, split, "plan")
             records = _records(person, split, gaze, seed=number)
-            sidecars.append(write_shard(folder, plan, records, root=root, spec=SPEC, jpeg_quality=90))
+            sidecars.append(
+                write_shard(
+                    folder, plan, records, picture=partial(pictures.photo, Raw(root)), spec=SPEC, jpeg_quality=90
+                )
+            )
         manifest.write(folder, name, "Apache-2.0", SPEC.as_dict(), sidecars)
     return manifest.load(folder)
 

@@ -12,6 +12,7 @@ from pipelines.normalize import plan, remove_orphans, write_all
 from slyk.datasets.record import Outcome
 from slyk.shards import manifest
 from slyk.shards.read import ShardSet
+from slyk.shards.crops import Image
 from slyk.shards.write import sidecar_path
 from slyk.tables import write_parquet
 from tests.drawn import SMALL_SPEC, RawSet
@@ -66,7 +67,11 @@ def test_complete_shards_need_no_cluster(tmp_path: Path, table: pd.DataFrame, sh
     tasks = plan(tmp_path / "index.parquet", SMALL_SPEC, 95)[:1]
     sidecar = sidecar_path(shards_copy, "p000-00000")
     tasks[0]["plan"] = replace(tasks[0]["plan"], digest="plan of p000")
-    (told,) = write_all(tasks, shards_copy, Path("nowhere"), SMALL_SPEC, 95)
+
+    def nowhere(name: str) -> Image:
+        raise AssertionError(f"{name} was asked for")
+
+    (told,) = write_all(tasks, shards_copy, nowhere, SMALL_SPEC, 95)
     assert told["name"] == "p000-00000" and sidecar.is_file()
 
 

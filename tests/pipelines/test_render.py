@@ -14,6 +14,7 @@ import yaml
 
 from pipelines.render import remove_others
 from slyk.datasets import listing, synthetic
+from slyk.datasets.raw import Raw
 from slyk.datasets.record import ReadOptions
 from slyk.files import sha256
 from slyk.synthetic.regions import Region
@@ -96,8 +97,8 @@ def test_a_second_run_renders_only_what_is_missing(tmp_path: Path) -> None:
         for path, value in before.items()
         if path.startswith("data/raw/synthetic/") and not path.endswith((".md", ".png"))
     }
-    photos = synthetic.photos([e.path for e in entries])
-    records = [outcome.records[0] for outcome in synthetic.read(raw, photos, ReadOptions())]
+    photos = synthetic.units([e.path for e in entries])
+    records = [outcome.records[0] for outcome in synthetic.read(Raw(raw), photos, ReadOptions())]
     assert [(r.key, r.split) for r in records][::3] == [("p000/000", "train"), ("p001/000", "test")]
     assert pq.read_schema(raw / "annotations.parquet").field("gaze").metadata[b"description"]
 

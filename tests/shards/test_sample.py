@@ -26,7 +26,7 @@ def record_at(center: tuple[float, ...], turn: tuple[float, ...], gaze: tuple[fl
 
 
 def labels_of(record: Record) -> tuple[Array, Array]:
-    turn = normalizing_rotation(record.geometry.face_center_mm, record.geometry.head_rotation)
+    turn = normalizing_rotation(record.face.face_center_mm, record.face.head_rotation)
     sample = from_crops(record, Crops(SQUARE, SQUARE, SQUARE, turn))
     assert sample.gaze is not None
     return sample.gaze, turn

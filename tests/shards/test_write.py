@@ -3,10 +3,13 @@
 import json
 import tarfile
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 import numpy as np
 
+from slyk.datasets import pictures
+from slyk.datasets.raw import Raw
 from slyk.shards.write import ShardPlan, is_complete, sidecar_path, write_shard
 from tests.drawn import SMALL_SPEC, RawSet
 
@@ -15,7 +18,9 @@ PLAN = ShardPlan("p000-00000", "p000", "train", "digest of the plan")
 
 def write(folder: Path, raw: RawSet, plan: ShardPlan = PLAN) -> dict[str, object]:
     folder.mkdir(parents=True, exist_ok=True)
-    return write_shard(folder, plan, raw.records[:4], root=raw.root, spec=SMALL_SPEC, jpeg_quality=90)
+    return write_shard(
+        folder, plan, raw.records[:4], picture=partial(pictures.photo, Raw(raw.root)), spec=SMALL_SPEC, jpeg_quality=90
+    )
 
 
 def test_the_same_plan_gives_the_same_bytes(tmp_path: Path, raw_set: RawSet) -> None:
@@ -51,9 +56,11 @@ def test_broken_photos_are_kept_out_and_told(tmp_path: Path, raw_set: RawSet) ->
     (tmp_path / "cut.jpg").write_bytes((raw_set.root / records[0].photo).read_bytes()[:2000])
     records[1] = replace(records[1], photo=str(tmp_path / "cut.jpg"))
     records[2] = replace(records[2], photo="photos/gone.jpg", gaze=None)
-    behind = replace(records[3].geometry, face_center_mm=np.array([0, 0, -600.0]))
+    behind = replace(records[3].face, face_center_mm=np.array([0, 0, -600.0]))
     records[3] = replace(records[3], geometry=behind)
-    sidecar = write_shard(tmp_path, PLAN, records, root=raw_set.root, spec=SMALL_SPEC, jpeg_quality=90)
+    sidecar = write_shard(
+        tmp_path, PLAN, records, picture=partial(pictures.photo, Raw(raw_set.root)), spec=SMALL_SPEC, jpeg_quality=90
+    )
     assert (sidecar["num_samples"], sidecar["num_labelled"]) == (1, 1)
     assert [(r["key"], r["stage"], r["reason"]) for r in sidecar["rejects"]] == [
         ("p000/001", "normalize", "truncated"),

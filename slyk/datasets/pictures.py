@@ -1,0 +1,24 @@
+"""The picture that a record names: a photo file, or `FILE#PLACE` inside of a container that holds many."""
+
+import numpy as np
+from numpy.typing import NDArray
+
+from slyk.datasets.raw import Raw
+from slyk.photos import decode_photo
+
+Image = NDArray[np.uint8]
+
+
+def photo(raw: Raw, name: str) -> Image:
+    """BGR uint8 (H, W, 3) of a photo file. Raises PhotoError, as `slyk.photos.read_photo` does."""
+    return decode_photo(raw.read(name), name)
+
+
+def file_of(name: str) -> str:
+    """The file that holds a picture."""
+    return name.partition("#")[0]
+
+
+def place_of(name: str) -> str:
+    """The place inside of the container; empty for photo files."""
+    return name.partition("#")[2]
