@@ -2,15 +2,20 @@
 
 import os
 import shutil
+from collections.abc import Callable
+from functools import cache
 from pathlib import Path
 
 import pytest
 from hypothesis import settings
 
+from jobs.export import export
 from slyk.config import Params, load_params
+from slyk.layouts import LAYOUTS
 from slyk.shards.crops import CropSpec
 from slyk.shards.read import ShardSet
 from tests.drawn import REPOSITORY, RawSet, draw_raw_set, write_shards
+from tests.layouts.rendered import Export, Exported, Rendered, render
 
 os.environ.setdefault("OMP_NUM_THREADS", "1")  # more threads than free cores make small networks crawl
 settings.register_profile("slyk", deadline=None, derandomize=True, max_examples=60)
@@ -52,3 +57,23 @@ def shards_copy(tmp_path: Path, shards: Path) -> Path:
 @pytest.fixture(scope="session")
 def samples(shards: Path) -> ShardSet:
     return ShardSet.open(shards)
+
+
+@pytest.fixture(scope="session")
+def rendered(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], Rendered]:
+    """Domain -> a rendered set; not to be changed."""
+    return cache(lambda domain: render(tmp_path_factory.mktemp(domain), domain))
+
+
+@pytest.fixture(scope="session")
+def exported(tmp_path_factory: pytest.TempPathFactory, rendered: Callable[[str], Rendered]) -> Export:
+    """Layout -> the set in that layout; not to be changed."""
+
+    @cache
+    def make(layout: str) -> Exported:
+        root, rows = rendered(LAYOUTS[layout].DOMAIN)
+        out = tmp_path_factory.mktemp("out") / layout
+        assert export(root, layout, out) == len(rows)
+        return Exported(out, root, rows)
+
+    return make

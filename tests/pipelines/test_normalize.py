@@ -11,8 +11,8 @@ from pipelines.index import plan_shards
 from pipelines.normalize import plan, remove_orphans, write_all
 from slyk.datasets.record import Outcome
 from slyk.shards import manifest
-from slyk.shards.read import ShardSet
 from slyk.shards.crops import Image
+from slyk.shards.read import ShardSet
 from slyk.shards.write import sidecar_path
 from slyk.tables import write_parquet
 from tests.drawn import SMALL_SPEC, RawSet
