@@ -22,6 +22,8 @@ app = typer.Typer(
 )
 data = typer.Typer(no_args_is_help=True, help="Raw data sets.")
 app.add_typer(data, name="data")
+shards = typer.Typer(no_args_is_help=True, help="Shards of normalized faces.")
+app.add_typer(shards, name="shards")
 
 
 @data.command("scan")
@@ -44,6 +46,38 @@ def data_export(
     from jobs.export import export_command
 
     export_command(name, layout, out)
+
+
+@data.command("report")
+def data_report(
+    name: Annotated[str, typer.Argument(help="A set of params.yaml that was normalized.")],
+    faces: Annotated[
+        bool, typer.Option("--faces", help="Also a sheet of faces with arrows of gaze: personal data, keep it so.")
+    ] = False,
+) -> None:
+    """Write what is in a data set, and whether labels and pictures agree, to reports/data/NAME."""
+    from jobs.data_report import data_report as write
+
+    print(f"report: {write(name, faces=faces)}")
+
+
+@shards.command("verify")
+def shards_verify(name: Annotated[str, typer.Argument(help="A set of params.yaml.")]) -> None:
+    """Check every byte of a set's shards, and that nothing else lies beside them. Exit status 2: something does."""
+    from jobs.shards import verify_shards
+
+    verify_shards(name)
+
+
+@shards.command("show")
+def shards_show(
+    name: Annotated[str, typer.Argument(help="A set of params.yaml.")],
+    pictures: Annotated[Path | None, typer.Option(help="Write a sheet of faces and eyes there (.png).")] = None,
+) -> None:
+    """Print what is in a set's shards; with --pictures also some of it as a picture."""
+    from jobs.shards import show_shards
+
+    show_shards(name, pictures)
 
 
 @app.command()

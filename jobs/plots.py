@@ -39,7 +39,7 @@ def error_histogram(table: pd.DataFrame, control: pd.DataFrame) -> bytes:
     """Photos per degree of error: the model filled, the control as an outline."""
     errors, others = table["error_deg"].to_numpy(), control["error_deg"].to_numpy()
     edges = np.linspace(0, max(errors.max(), np.quantile(others, 0.99)), 41).tolist()
-    with _figure(6.2, 3.7) as (figure, [axes]):
+    with drawn(6.2, 3.7) as (figure, [axes]):
         axes.hist(others, edges, histtype="step", color=CONTROL, linewidth=1.6, label="without pretraining")
         axes.hist(errors, edges, color=MODEL, alpha=0.75, label="model")
         axes.axvline(errors.mean(), color=INK, linewidth=1.2)
@@ -57,7 +57,7 @@ def error_over_gaze(table: pd.DataFrame) -> bytes:
     sums, _, _ = np.histogram2d(pitch, yaw, (rows, columns), weights=table["error_deg"])
     means = np.full(counts.shape, np.nan)
     np.divide(sums, counts, out=means, where=counts >= MIN_PHOTOS_PER_CELL)
-    with _figure(6.2, 4.2) as (figure, [axes]):
+    with drawn(6.2, 4.2) as (figure, [axes]):
         axes.grid(False)
         mesh = axes.pcolormesh(columns, rows, means, cmap="YlGnBu", vmin=0, edgecolor="white", linewidth=1)
         if means.size <= MAX_CELLS_WITH_NUMBERS:
@@ -74,7 +74,7 @@ def error_per_person(table: pd.DataFrame) -> bytes:
     people = pd.DataFrame({"mean": groups.mean(), "half": 1.96 * groups.std().fillna(0) / np.sqrt(groups.count())})
     people = people.sort_values("mean").tail(MAX_PEOPLE)
     names = [_short(str(person), table) for person in people.index]
-    with _figure(6.2, 1.1 + 0.27 * len(people)) as (figure, [axes]):
+    with drawn(6.2, 1.1 + 0.27 * len(people)) as (figure, [axes]):
         axes.grid(False, axis="y")
         axes.barh(names, people["mean"], 0.65, color=MODEL, alpha=0.85)
         axes.errorbar(people["mean"], names, xerr=people["half"], fmt="none", ecolor=INK, elinewidth=1.1, capsize=2)
@@ -86,7 +86,7 @@ def error_per_person(table: pd.DataFrame) -> bytes:
 
 def predicted_against_true(table: pd.DataFrame) -> bytes:
     """Pitch and yaw, a dot a photo; on the line the answer is exact."""
-    with _figure(6.2, 3.1, columns=2) as (figure, panels):
+    with drawn(6.2, 3.1, columns=2) as (figure, panels):
         for axes, true, predicted in zip(panels, TRUE, PREDICTED, strict=True):
             x, y = np.degrees(table[true]), np.degrees(table[predicted])
             limit = 1.05 * max(np.abs(x).max(), np.abs(y).max(), 1)
@@ -99,7 +99,7 @@ def predicted_against_true(table: pd.DataFrame) -> bytes:
 
 def training_curve(history: pd.DataFrame, control: pd.DataFrame) -> bytes:
     """Loss and error on training photos (augmented) over epochs, for the model and the control."""
-    with _figure(6.2, 3.3, columns=2) as (figure, panels):
+    with drawn(6.2, 3.3, columns=2) as (figure, panels):
         for axes, name in zip(panels, ("loss", "train_error_deg"), strict=True):
             marker = "o" if len(history) < 3 else None
             axes.plot(control["epoch"], control[name], color=CONTROL, marker=marker, label="without pretraining")
@@ -117,7 +117,8 @@ def png(figure: Figure) -> bytes:
 
 
 @contextmanager
-def _figure(width: float, height: float, columns: int = 1) -> Iterator[tuple[Figure, list[Axes]]]:
+def drawn(width: float, height: float, columns: int = 1) -> Iterator[tuple[Figure, list[Axes]]]:
+    """An empty figure of so many inches in the house style, and its panels."""
     with mpl.rc_context(STYLE):
         figure = Figure((width, height), layout="constrained")
         yield figure, list(figure.subplots(1, columns, squeeze=False)[0])

@@ -1,6 +1,5 @@
 """report.html: one file that opens anywhere, without a request to anywhere, and holds no date and no run."""
 
-import base64
 from collections.abc import Mapping
 from html import escape
 from typing import Any
@@ -9,6 +8,7 @@ import numpy as np
 import pandas as pd
 
 from jobs import plots
+from jobs.page import image, page, section
 from jobs.scoring import PREDICTED, TRUE
 
 NUM_WORST = 15
@@ -18,34 +18,6 @@ ROWS = (
     ("head_as_gaze", "Head pose as gaze", "the annotated head direction, no network"),
     ("mean_gaze", "Mean gaze", "the training people's mean direction for every photo"),
 )
-CSS = """
-:root { --ink: #26323d; --soft: #66747f; --line: #e3e8ec; --model: #1f6f8b; --other: #b9c6ce; }
-* { box-sizing: border-box; }
-body { margin: 0; background: #f6f8f9; color: var(--ink); font: 16px/1.55 system-ui, "Segoe UI", Roboto, sans-serif; }
-main { max-width: 860px; margin: 0 auto; padding: 28px 16px 56px; }
-h1 { font-size: 1.6rem; margin: 0 0 2px; }
-h2 { font-size: 1.12rem; margin: 0 0 10px; }
-p { margin: 10px 0 0; }
-ul { margin: 0; padding-left: 20px; }
-li { margin: 4px 0; }
-section { background: #fff; border: 1px solid var(--line); border-radius: 10px; padding: 18px 20px; margin-top: 16px; }
-img { display: block; width: 100%; max-width: 720px; height: auto; margin: 0 auto; }
-code { font-size: .88rem; overflow-wrap: anywhere; }
-.soft { color: var(--soft); font-size: .92rem; }
-.head { display: flex; flex-wrap: wrap; align-items: center; gap: 4px 18px; }
-.big { font-size: 2.7rem; font-weight: 650; color: var(--model); line-height: 1.1; }
-.facts { display: flex; flex-wrap: wrap; gap: 10px 30px; margin-top: 12px; }
-.facts b { display: block; font-size: 1.2rem; }
-.wide { overflow-x: auto; }
-table { border-collapse: collapse; width: 100%; font-variant-numeric: tabular-nums; }
-th, td { text-align: left; padding: 7px 12px 7px 0; border-top: 1px solid var(--line); vertical-align: top; }
-th { border-top: 0; color: var(--soft); font-weight: 500; font-size: .88rem; }
-td.n, th.n { text-align: right; white-space: nowrap; padding: 7px 0 7px 12px; }
-.bar { height: 7px; border-radius: 4px; background: var(--other); margin-top: 5px; }
-.first td { font-weight: 600; }
-.first .soft { font-weight: 400; }
-.first .bar { background: var(--model); }
-"""
 
 
 def report_html(
@@ -67,15 +39,11 @@ def report_html(
         _headline(figures),
         _comparison(figures),
         _rules(figures),
-        *(_section(title, _image(title, picture)) for title, picture in pictures),
+        *(section(title, image(title, picture)) for title, picture in pictures),
         _datasets(figures),
         _worst(table),
     ]
-    head = '<meta charset="utf-8"><meta name="viewport" content="width=device-width, initial-scale=1">'
-    return (
-        f'<!doctype html>\n<html lang="en"><head>{head}<title>slyk: gaze report</title><style>{CSS}</style></head>\n'
-        f"<body><main>\n<h1>Gaze report</h1>\n" + "\n".join(parts) + "\n</main></body></html>\n"
-    )
+    return page("gaze report", parts)
 
 
 def _headline(f: Mapping[str, Any]) -> str:
@@ -117,7 +85,7 @@ def _comparison(f: Mapping[str, Any]) -> str:
         f"[{low:+.2f}, {high:+.2f}]: the error with pretraining is {verdict}.</p>"
     )
     head = '<tr><th></th><th class="n">error (deg)</th><th class="n">95 % interval</th></tr>'
-    return _section("Against simple answers", f'<div class="wide"><table>{head}{rows}</table></div>{note}')
+    return section("Against simple answers", f'<div class="wide"><table>{head}{rows}</table></div>{note}')
 
 
 def _rules(f: Mapping[str, Any]) -> str:
@@ -132,7 +100,7 @@ def _rules(f: Mapping[str, Any]) -> str:
         f"<b>Explained variance</b>: 1 - SSE / SST; pitch {f['explained_variance']['pitch']:.3f}, "
         f"yaw {f['explained_variance']['yaw']:.3f}.",
     )
-    return _section("How these numbers came about", "<ul>" + "".join(f"<li>{rule}</li>" for rule in rules) + "</ul>")
+    return section("How these numbers came about", "<ul>" + "".join(f"<li>{rule}</li>" for rule in rules) + "</ul>")
 
 
 def _datasets(f: Mapping[str, Any]) -> str:
@@ -144,7 +112,7 @@ def _datasets(f: Mapping[str, Any]) -> str:
     )
     names = ("people", "photos", "error (deg)", "licence", "manifest")
     head = "<tr><th>set</th>" + "".join(f'<th class="n">{name}</th>' for name in names) + "</tr>"
-    return _section("Data sets", f'<div class="wide"><table>{head}{rows}</table></div>')
+    return section("Data sets", f'<div class="wide"><table>{head}{rows}</table></div>')
 
 
 def _worst(table: pd.DataFrame) -> str:
@@ -159,12 +127,4 @@ def _worst(table: pd.DataFrame) -> str:
         )
     names = ("error (deg)", "true pitch, yaw", "predicted")
     head = "<tr><th>photo</th>" + "".join(f'<th class="n">{name}</th>' for name in names) + "</tr>"
-    return _section(f"The {len(worst)} worst photos", f'<div class="wide"><table>{head}{rows}</table></div>')
-
-
-def _section(title: str, body: str) -> str:
-    return f"<section><h2>{escape(title)}</h2>{body}</section>"
-
-
-def _image(title: str, png: bytes) -> str:
-    return f'<img alt="{escape(title)}" src="data:image/png;base64,{base64.b64encode(png).decode()}">'
+    return section(f"The {len(worst)} worst photos", f'<div class="wide"><table>{head}{rows}</table></div>')

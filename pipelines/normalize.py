@@ -1,4 +1,4 @@
-"""Stage `normalize@<dataset>`: index + photos -> WebDataset shards of face and eye crops, a manifest, rejects."""
+"""Stage `normalize@<dataset>`: index + photos -> WebDataset shards of face and eye crops, rejects, data report."""
 
 import argparse
 import json
@@ -14,6 +14,7 @@ import pyarrow.parquet as pq
 
 from jobs import tracking
 from jobs.cluster import connect
+from jobs.data_report import write_report
 from jobs.stage import stage
 from pipelines.index import raw_root
 from pipelines.rejects import check_fraction, print_reasons, write_rejects
@@ -34,7 +35,9 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--dataset", required=True)
     parser.add_argument("--index", required=True)
+    parser.add_argument("--rejects", required=True)
     parser.add_argument("--out", required=True)
+    parser.add_argument("--report", required=True)
     args = parser.parse_args()
     params = load_params(resolve("params.yaml"))
     dataset, settings = params.datasets[args.dataset], params.normalize
@@ -57,6 +60,8 @@ def main() -> None:
         run.log_metrics({"num_samples": num_faces - len(rejects), "num_rejected_faces": len(rejects)})
         run.log_metrics({f"num_eyes_{source}": count for source, count in eyes.items()})
         run.log_dataset(manifest.load(out))
+        report = write_report(args.dataset, resolve(args.index), resolve(args.rejects), out, resolve(args.report))
+        print(f"report: {report}")
 
 
 def plan(index: Path, spec: CropSpec, jpeg_quality: int) -> list[dict[str, Any]]:

@@ -51,12 +51,16 @@ class CropSpec:
 
 
 class Crops(NamedTuple):
-    """face (S, S, 3), right and left eye of the subject (E, E, 3), all BGR uint8; rotation: norm_from_cam (3, 3)."""
+    """face (S, S, 3), right and left eye of the subject (E, E, 3), all BGR uint8; rotation: norm_from_cam (3, 3);
+    face_from_photo (3, 3): homography of pixels, undistorted photo to the face's square, the way back its inverse;
+    seen: the share of face, right and left square that the photo covers."""
 
     face: Image
     right: Image
     left: Image
     rotation: Array
+    face_from_photo: Array
+    seen: tuple[float, float, float] = (1.0, 1.0, 1.0)
 
 
 def crop(photo: Image, geometry: FaceGeometry, spec: CropSpec) -> Crops:
@@ -76,17 +80,16 @@ def crop(photo: Image, geometry: FaceGeometry, spec: CropSpec) -> Crops:
         (geometry.eyes_mm[0], spec.focal_px * spec.eye_zoom, spec.eye_square_px),
         (geometry.eyes_mm[1], spec.focal_px * spec.eye_zoom, spec.eye_square_px),
     )
-    squares = [
-        _warp(photo, homography(geometry.camera, rotation, point, focal, size, scale), size)
-        for point, focal, size in targets
-    ]
-    return Crops(squares[0], squares[1], squares[2], rotation)
+    ways = [homography(geometry.camera, rotation, point, focal, size, scale) for point, focal, size in targets]
+    sizes = [size for _, _, size in targets]
+    face, right, left = (_warp(photo, way, size) for way, size in zip(ways, sizes, strict=True))
+    seen = [_share_seen(photo, way, size) for way, size in zip(ways, sizes, strict=True)]
+    return Crops(face, right, left, rotation, ways[0] / ways[0][2, 2], (seen[0], seen[1], seen[2]))
 
 
 def _warp(photo: Image, norm_from_photo: Array, size_px: int) -> Image:
     """Bilinear where the photo is enlarged or kept; a photo shrunk by more than 2 is averaged down first (no moire)."""
-    corners = np.array([[[0.0, 0.0], [size_px, 0.0], [size_px, size_px], [0.0, size_px]]])
-    source = cv2.perspectiveTransform(corners, np.linalg.inv(norm_from_photo))[0]
+    source = _corners(norm_from_photo, size_px)
     if not _meets(source, photo.shape[1], photo.shape[0]):
         raise PhotoError("face_outside_photo", f"crop corners {source.round().tolist()}")
     side_px = np.sqrt(abs(cv2.contourArea(source.astype(np.float32))))
@@ -96,6 +99,20 @@ def _warp(photo: Image, norm_from_photo: Array, size_px: int) -> Image:
     return np.asarray(
         cv2.warpPerspective(photo, norm_from_photo, (size_px, size_px), flags=cv2.INTER_LINEAR), dtype=np.uint8
     )
+
+
+def _corners(norm_from_photo: Array, size_px: int) -> Array:
+    """Corners (4, 2) of a square in the photo, px."""
+    square = np.array([[[0.0, 0.0], [size_px, 0.0], [size_px, size_px], [0.0, size_px]]])
+    return np.asarray(cv2.perspectiveTransform(square, np.linalg.inv(norm_from_photo))[0], dtype=np.float64)
+
+
+def _share_seen(photo: Image, norm_from_photo: Array, size_px: int) -> float:
+    """The share of a square's area in the photo that the photo covers."""
+    corners = _corners(norm_from_photo, size_px).astype(np.float32)
+    height, width = photo.shape[:2]
+    frame = np.array([[0, 0], [width, 0], [width, height], [0, height]], np.float32)
+    return float(cv2.intersectConvexConvex(corners, frame)[0] / max(abs(cv2.contourArea(corners)), 1e-6))
 
 
 def _meets(corners: Array, width: int, height: int) -> bool:

@@ -1,6 +1,7 @@
 """The manifest of a data set's shards: written last, so a folder without one is incomplete."""
 
 import json
+import re
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,6 +12,7 @@ from slyk.files import digest, write_json
 from slyk.shards.sample import CONVENTION, MEMBERS
 
 NAME = "manifest.json"
+_NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]*")
 
 
 @dataclass(frozen=True)
@@ -78,4 +80,7 @@ def load(folder: Path) -> Manifest:
             f"`dvc repro normalize@{folder.name}`"
         )
     shards = tuple(ShardEntry(**s) for s in body["shards"])
+    for shard in shards:
+        if not _NAME.fullmatch(shard.name):
+            raise CorruptShardError(f"{folder / NAME} names a shard {shard.name!r}, which is no plain file name")
     return Manifest(body["dataset"], body["licence"], body["crops"], shards, body["digest"])

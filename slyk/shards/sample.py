@@ -5,14 +5,14 @@ eye; right is image-left) and `KEY.json`.
 """
 
 import json
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import cv2
 import numpy as np
 import simplejpeg
 
-from slyk.datasets.record import EyesSource, Record
+from slyk.datasets.record import Center, EyesSource, Known, Labels, Record
 from slyk.geometry.angles import head_pitchyaw, pitchyaw_from_vector
 from slyk.geometry.camera import Array
 from slyk.shards.crops import Crops, Image
@@ -26,7 +26,7 @@ class Sample:
     """A normalized face.
 
     face (S, S, 3), right and left (E, E, 3) uint8 BGR; gaze (2,) pitch and yaw in the normalized frame or None;
-    head (2,) likewise; rotation (3, 3) norm_from_cam.
+    head (2,) likewise; rotation (3, 3) norm_from_cam; face_from_photo (3, 3), see `Crops`; the rest as in Record.
     """
 
     key: str
@@ -39,14 +39,34 @@ class Sample:
     rotation: Array
     eyes: EyesSource
     photo: str
+    face_from_photo: Array = field(default_factory=lambda: np.eye(3))
+    known: Known = "measured"
+    center: Center = "six_points"
+    tags: tuple[str, ...] = ()
+    labels: Labels = field(default_factory=dict)
 
 
 def from_crops(record: Record, crops: Crops) -> Sample:
     """Turns labels into the normalized frame: rotated, never scaled."""
     gaze = None if record.gaze is None else pitchyaw_from_vector(crops.rotation @ record.gaze)
     head = head_pitchyaw(crops.rotation @ record.face.head_rotation)
-    images = (crops.face, crops.right, crops.left)
-    return Sample(record.key, record.group, *images, gaze, head, crops.rotation, record.eyes, record.photo)
+    return Sample(
+        record.key,
+        record.group,
+        crops.face,
+        crops.right,
+        crops.left,
+        gaze,
+        head,
+        crops.rotation,
+        record.eyes,
+        record.photo,
+        crops.face_from_photo,
+        record.known,
+        record.center,
+        record.tags,
+        record.labels,
+    )
 
 
 def encode(sample: Sample, jpeg_quality: int) -> dict[str, bytes]:
@@ -55,12 +75,21 @@ def encode(sample: Sample, jpeg_quality: int) -> dict[str, bytes]:
         "group": sample.group,
         "photo": sample.photo,
         "eyes": sample.eyes,
-        "gaze": None if sample.gaze is None else _plain(sample.gaze),
-        "head": _plain(sample.head),
+        **angles(sample),
         "rotation": _plain(sample.rotation),
+        "face_from_photo": _plain(sample.face_from_photo),
+        "known": sample.known,
+        "center": sample.center,
+        "tags": list(sample.tags),
+        "labels": dict(sample.labels),
     }
     members = {f"{name}.jpg": _jpeg(getattr(sample, name), jpeg_quality) for name in ("face", "right", "left")}
     return members | {"json": json.dumps(meta, sort_keys=True).encode()}
+
+
+def angles(sample: Sample) -> dict[str, list[float] | None]:
+    """gaze and head as they are written."""
+    return {"gaze": None if sample.gaze is None else _plain(sample.gaze), "head": _plain(sample.head)}
 
 
 def decode(key: str, members: dict[str, bytes]) -> Sample:
@@ -69,10 +98,9 @@ def decode(key: str, members: dict[str, bytes]) -> Sample:
     images = (simplejpeg.decode_jpeg(members[f"{name}.jpg"], colorspace="BGR") for name in ("face", "right", "left"))
     face, right, left = images
     gaze = None if meta["gaze"] is None else np.array(meta["gaze"])
-    rotation = np.array(meta["rotation"]).reshape(3, 3)
-    return Sample(
-        key, meta["group"], face, right, left, gaze, np.array(meta["head"]), rotation, meta["eyes"], meta["photo"]
-    )
+    rotation, face_from_photo = (np.array(meta[name]).reshape(3, 3) for name in ("rotation", "face_from_photo"))
+    about = (meta["eyes"], meta["photo"], face_from_photo, meta["known"], meta["center"], tuple(meta["tags"]))
+    return Sample(key, meta["group"], face, right, left, gaze, np.array(meta["head"]), rotation, *about, meta["labels"])
 
 
 def _plain(values: Array) -> list[float]:

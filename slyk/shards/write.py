@@ -17,7 +17,8 @@ from slyk.datasets.record import Record
 from slyk.errors import PhotoError
 from slyk.files import write_atomic, write_json
 from slyk.shards.crops import CropSpec, Image, crop
-from slyk.shards.sample import encode, from_crops
+from slyk.shards.measure import measure
+from slyk.shards.sample import angles, encode, from_crops
 
 
 @dataclass(frozen=True)
@@ -70,6 +71,7 @@ def write_shard(
     without one is not complete.
     """
     buffer, eyes, rejects, num_labelled = io.BytesIO(), Counter[str](), list[Reject](), 0
+    measures: dict[str, dict[str, Any]] = {}
     with TarWriter(buffer, encoder=False, mtime=0, user="slyk", group="slyk", compress=False) as tar:
         for record in records:
             try:
@@ -79,7 +81,9 @@ def write_shard(
             except PhotoError as error:
                 rejects.append(Reject(record.key, record.photo, "normalize", error.reason, error.detail))
                 continue
-            tar.write({"__key__": record.key, **encode(from_crops(record, crops), jpeg_quality)})
+            sample = from_crops(record, crops)
+            tar.write({"__key__": record.key, **encode(sample, jpeg_quality)})
+            measures[record.key] = measure(crops, spec)._asdict() | angles(sample)
             eyes[record.eyes] += 1
             num_labelled += record.gaze is not None
     data = buffer.getvalue()
@@ -94,6 +98,7 @@ def write_shard(
         "size": len(data),
         "sha256": hashlib.sha256(data).hexdigest(),
         "members": _members(data),
+        "measures": measures,
         "rejects": [asdict(reject) for reject in rejects],
     }
     write_atomic(folder / f"{plan.name}.tar", data)

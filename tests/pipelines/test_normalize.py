@@ -90,7 +90,10 @@ def root(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
     wait_for(lambda: not processes_of(root), "the end of every Ray")
 
 
-ARGUMENTS = ("--dataset", "synthetic", "--index", "index.parquet", "--out")
+ARGUMENTS = (
+    *("--dataset", "synthetic", "--index", "index.parquet", "--rejects", "rejects.parquet"),
+    *("--report", "report", "--out"),
+)
 
 
 @pytest.fixture(scope="module")

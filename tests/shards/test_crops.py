@@ -1,5 +1,7 @@
 """The one crop: where things land, and what cannot be cropped."""
 
+from dataclasses import replace
+
 import cv2
 import numpy as np
 import pytest
@@ -122,3 +124,38 @@ def test_the_face_is_the_warp_of_the_paper() -> None:
     size = SMALL_SPEC.face_square_px
     matrix = homography(geometry.camera, crops.rotation, geometry.face_center_mm, SMALL_SPEC.focal_px, size, scale)
     np.testing.assert_array_equal(crops.face, cv2.warpPerspective(photo, matrix, (size, size)))
+    np.testing.assert_allclose(crops.face_from_photo, matrix / matrix[2, 2], rtol=1e-12)
+
+
+@settings(max_examples=30)
+@given(
+    st.tuples(st.floats(-100, 100), st.floats(-60, 60), st.floats(450, 800)),
+    st.tuples(*[st.floats(-0.35, 0.35)] * 3),
+    st.tuples(st.floats(-40, 40), st.floats(-40, 40), st.floats(-20, 20)),
+)
+def test_pixels_and_vectors_lead_back(
+    place: tuple[float, float, float], turn: tuple[float, float, float], offset: tuple[float, float, float]
+) -> None:
+    """A point of the face, seen in the square, lies on its ray in the camera frame again."""
+    geometry = geometry_at(np.array(place), rotation(*turn), CAMERA)
+    crops = crop(np.zeros((480, 640, 3), np.uint8), geometry, SMALL_SPEC)
+    point = geometry.face_center_mm + np.array(offset)
+    seen = project(crops.face_from_photo, np.append(project(CAMERA, point), 1.0))
+    half = SMALL_SPEC.face_square_px / 2
+    focal_px = SMALL_SPEC.focal_px * float(np.linalg.norm(geometry.face_center_mm)) / SMALL_SPEC.distance_mm
+    ray = crops.rotation.T @ np.array([*(seen - half) / focal_px, 1.0])
+    np.testing.assert_allclose(ray / np.linalg.norm(ray), point / np.linalg.norm(point), atol=1e-9)
+
+
+def test_a_lens_is_undone_before_the_crop() -> None:
+    """Dots where a lens shows face and eyes land in the middle; taken for straight, they would be pixels off."""
+    straight = geometry_at(np.array([120.0, 80.0, 600.0]), np.eye(3), camera_matrix(900.0, (320.0, 240.0)))
+    lens = replace(straight, distortion=np.array([-0.25, 0.12, 0.002, -0.001, 0.0]))
+    y, x = np.mgrid[:480, :640]
+    points = np.vstack([lens.face_center_mm, lens.eyes_mm])
+    seen = cv2.projectPoints(points, np.zeros(3), np.zeros(3), lens.camera, lens.distortion)[0][:, 0]
+    light = sum(np.exp(-((x - px) ** 2 + (y - py) ** 2) / 32.0) for px, py in seen)
+    photo = np.repeat((np.clip(light, 0, 1) * 255).astype(np.uint8)[..., None], 3, axis=2)
+    middle = [SMALL_SPEC.eye_square_px / 2] * 2
+    np.testing.assert_allclose(dot(crop(photo, lens, SMALL_SPEC).left, 20), middle, atol=0.6)
+    assert np.abs(dot(crop(photo, straight, SMALL_SPEC).left, 20) - middle).max() > 2

@@ -27,7 +27,7 @@ def record_at(center: tuple[float, ...], turn: tuple[float, ...], gaze: tuple[fl
 
 def labels_of(record: Record) -> tuple[Array, Array]:
     turn = normalizing_rotation(record.face.face_center_mm, record.face.head_rotation)
-    sample = from_crops(record, Crops(SQUARE, SQUARE, SQUARE, turn))
+    sample = from_crops(record, Crops(SQUARE, SQUARE, SQUARE, turn, np.eye(3)))
     assert sample.gaze is not None
     return sample.gaze, turn
 
@@ -65,9 +65,9 @@ def test_encoding_round_trips_but_for_jpeg(samples: ShardSet) -> None:
     members = encode(sample, 95)
     assert tuple(members) == MEMBERS
     back = decode(sample.key, members)
-    for name in ("gaze", "head", "rotation"):
+    for name in ("gaze", "head", "rotation", "face_from_photo"):
         np.testing.assert_array_equal(getattr(back, name), getattr(sample, name))
-    for name in ("key", "group", "eyes", "photo"):
+    for name in ("key", "group", "eyes", "photo", "known", "center", "tags", "labels"):
         assert getattr(back, name) == getattr(sample, name)
     for name in ("face", "right", "left"):
         difference = cv2.absdiff(getattr(back, name), getattr(sample, name))
@@ -80,13 +80,13 @@ def test_colours_stay_bgr() -> None:
     blue = np.zeros((16, 16, 3), np.uint8)
     blue[..., 0] = 255
     record = record_at((0, 0, 600), (0, 0, 0), (0, 0))
-    back = decode("k", encode(from_crops(record, Crops(blue, blue, blue, np.eye(3))), 95))
+    back = decode("k", encode(from_crops(record, Crops(blue, blue, blue, np.eye(3), np.eye(3))), 95))
     assert back.face[8, 8, 0] > 240 and back.face[8, 8, 1:].max() < 15
 
 
 def test_without_a_label(raw_set: RawSet) -> None:
     record = replace(raw_set.records[0], gaze=None)
-    members = encode(from_crops(record, Crops(SQUARE, SQUARE, SQUARE, np.eye(3))), 90)
+    members = encode(from_crops(record, Crops(SQUARE, SQUARE, SQUARE, np.eye(3), np.eye(3))), 90)
     assert json.loads(members["json"])["gaze"] is None
     assert decode("k", members).gaze is None
 

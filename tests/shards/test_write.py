@@ -1,6 +1,7 @@
 """Shards: the same bytes each time, whole or absent, broken photos told."""
 
 import json
+import shutil
 import tarfile
 from dataclasses import replace
 from functools import partial
@@ -53,13 +54,15 @@ def test_the_sidecar_names_every_member(tmp_path: Path, raw_set: RawSet) -> None
 
 def test_broken_photos_are_kept_out_and_told(tmp_path: Path, raw_set: RawSet) -> None:
     records = list(raw_set.records[:4])
-    (tmp_path / "cut.jpg").write_bytes((raw_set.root / records[0].photo).read_bytes()[:2000])
-    records[1] = replace(records[1], photo=str(tmp_path / "cut.jpg"))
+    root = tmp_path / "raw"
+    shutil.copytree(raw_set.root, root)
+    (root / "cut.jpg").write_bytes((root / records[0].photo).read_bytes()[:2000])
+    records[1] = replace(records[1], photo="cut.jpg")
     records[2] = replace(records[2], photo="photos/gone.jpg", gaze=None)
     behind = replace(records[3].face, face_center_mm=np.array([0, 0, -600.0]))
     records[3] = replace(records[3], geometry=behind)
     sidecar = write_shard(
-        tmp_path, PLAN, records, picture=partial(pictures.photo, Raw(raw_set.root)), spec=SMALL_SPEC, jpeg_quality=90
+        tmp_path, PLAN, records, picture=partial(pictures.photo, Raw(root)), spec=SMALL_SPEC, jpeg_quality=90
     )
     assert (sidecar["num_samples"], sidecar["num_labelled"]) == (1, 1)
     assert [(r["key"], r["stage"], r["reason"]) for r in sidecar["rejects"]] == [

@@ -1,0 +1,137 @@
+"""`slyk data report`: what is in a data set and whether its labels fit its pictures, as one page and as JSON."""
+
+import json
+from collections.abc import Mapping
+from html import escape
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pyarrow.parquet as pq
+
+from jobs import data_plots as plots
+from jobs.page import image, page, section, table
+from slyk.config import load_params
+from slyk.errors import DataMissingError, ParamsError
+from slyk.files import resolve, write_atomic, write_json
+from slyk.shards import manifest
+from slyk.shards.audit import consistency, samples_table, summary, verdicts
+from slyk.shards.read import ShardSet
+from slyk.shards.write import sidecar_path
+
+NUM_FACES = 24
+NUM_GROUPS = 25
+
+
+def data_report(name: str, *, faces: bool = False) -> Path:
+    """Writes the report of a data set of params.yaml to `reports/data/NAME` and returns the page.
+
+    faces: also a contact sheet of faces with arrows of gaze, personal data, and so in `reports/faces/NAME`.
+    Raises ParamsError for a name that params.yaml does not hold, DataMissingError where the set was not normalized yet.
+    """
+    params = load_params(resolve("params.yaml"))
+    if name not in params.datasets:
+        raise ParamsError(f"unknown data set {name}; params.yaml holds: {', '.join(params.datasets)}")
+    index, rejects = (resolve(f"data/index/{name}.{kind}") for kind in ("parquet", "rejects.parquet"))
+    out = resolve("reports/faces" if faces else "reports/data") / name  # DVC keeps the one without faces
+    return write_report(name, index, rejects, resolve("data/shards") / name, out, faces=faces)
+
+
+def write_report(name: str, index: Path, rejects: Path, shards: Path, out: Path, *, faces: bool = False) -> Path:
+    """The report of a set from its index, rejects of both stages and shards, to `out/report.{html,json}`."""
+    for path in (index, rejects):
+        if not path.is_file():
+            raise DataMissingError(f"{path} not found: run `dvc repro index@{name}`")
+    about = manifest.load(shards)
+    samples = samples_table(json.loads(sidecar_path(shards, shard.name).read_bytes()) for shard in about.shards)
+    rejected = pd.concat([pq.read_table(path).to_pandas() for path in (rejects, shards / "rejects.parquet")])
+    figures = summary(samples, rejected, pq.read_table(index).to_pandas())
+    checks = consistency(samples)
+    figures |= {"dataset": name, "licence": about.licence, "consistency": checks, "warnings": verdicts(checks)}
+    write_json(out / "report.json", figures)
+    sheet = contact_sheet(ShardSet.open(shards)) if faces else None
+    target = out / "report.html"
+    write_atomic(target, _html(figures, samples, sheet).encode())
+    return target
+
+
+def contact_sheet(samples: ShardSet) -> bytes:
+    """Faces of the shards, evenly chosen, with what the label says as an arrow; a PNG."""
+    chosen = np.unique(np.linspace(0, len(samples) - 1, NUM_FACES).astype(int))
+    return plots.faces_with_gaze([samples[int(i)] for i in chosen])
+
+
+def _html(figures: Mapping[str, Any], samples: pd.DataFrame, sheet: bytes | None) -> str:
+    parts = [_headline(figures), _verdict(figures)]
+    if sheet is not None:
+        parts.append(section("Faces and their labels", image("faces with arrows of gaze", sheet)))
+    if len(samples):
+        labelled = samples[samples["gaze"].notna()]
+        if len(labelled):
+            parts.append(section("Gaze", image("gaze", plots.angle_map(labelled, "gaze"))))
+            if figures["consistency"]:
+                picture = plots.dark_against_label(labelled)
+                parts.append(
+                    section("Where the eyes are dark, and what the label says", image("dark of eyes", picture))
+                )
+        parts.append(section("Head", image("head", plots.angle_map(samples, "head"))))
+        parts.append(section("Light and sharpness of the faces", image("light", plots.light(samples))))
+    parts += [_rejects(figures), _counts(figures)]
+    return page(f"data report: {figures['dataset']}", parts)
+
+
+def _headline(f: Mapping[str, Any]) -> str:
+    facts = {
+        "samples": f["num_samples"],
+        "with gaze": f["num_labelled"],
+        "groups": len(f["groups"]),
+        "rejected": f["num_rejects"],
+        "eyes cut by the border": f["num_eyes_cut"],
+        "error of the mean gaze": "-" if f["mean_gaze_error_deg"] is None else f"{f['mean_gaze_error_deg']:.1f}°",
+    }
+    listed = "".join(f'<div><b>{value}</b><span class="soft">{name}</span></div>' for name, value in facts.items())
+    return f'<section><div class="facts">{listed}</div><p class="soft">Licence: {escape(f["licence"])}</p></section>'
+
+
+def _verdict(f: Mapping[str, Any]) -> str:
+    if f["warnings"]:
+        body = "<ul>" + "".join(f"<li><b>{escape(text)}</b></li>" for text in f["warnings"]) + "</ul>"
+    elif f["consistency"]:
+        body = "<p>The dark of the eyes moves as the labels say, in pitch and in yaw.</p>"
+    else:
+        body = "<p>Not checked: fewer than 30 photos have a gaze label and both eyes in the picture.</p>"
+    rows = [
+        (
+            name,
+            f"{value['correlation']:+.2f}",
+            f"{value['share_mirrored']:.1%} of {value['num_photos']}",
+            ", ".join(f"{escape(group)} {share:.0%}" for group, share in list(value["groups"].items())[:3]),
+        )
+        for name, value in f["consistency"].items()
+    ]
+    names = ("angle", "correlation with the eyes (expected: negative)", "fit better mirrored", "most in")
+    return section("Do labels and pictures agree?", body + (table(names, rows) if rows else ""))
+
+
+def _rejects(f: Mapping[str, Any]) -> str:
+    if not f["rejects"]:
+        return section("Rejects", "<p>None.</p>")
+    rows = [(escape(reason), str(count)) for reason, count in f["rejects"].items()]
+    where = '<p class="soft">Each with key, photo, reason and detail in <code>rejects.parquet</code>.</p>'
+    return section("Rejects", table(("stage and reason", "photos"), rows) + where)
+
+
+def _counts(f: Mapping[str, Any]) -> str:
+    groups = list(f["groups"].items())
+    parts = []
+    for title, counts in (
+        ("split", f["splits"]),
+        ("tag", f["tags"]),
+        ("eyes are", f["eyes"]),
+        ("geometry is", f["known"]),
+        (f"group (the first {NUM_GROUPS} of {len(groups)})", dict(groups[:NUM_GROUPS])),
+    ):
+        if counts:
+            parts.append(table((title, "faces"), [(escape(key), str(count)) for key, count in counts.items()]))
+    return section("Counts", "".join(parts))

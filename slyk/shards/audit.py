@@ -1,0 +1,154 @@
+"""Is what a data set says of its pictures true? Numbers for the data report, from sidecars, index and rejects."""
+
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from slyk.geometry.angles import angular_error, vector_from_pitchyaw
+from slyk.geometry.camera import Array
+
+MIN_TURN_DEG = 8.0
+"""Gaze nearer to the middle says nothing about its sign."""
+MAX_FLIPPED = 0.10
+"""More photos than this whose mirrored label fits better make a set suspect (clean rendered sets: below 0.05)."""
+MIN_CORRELATION = 0.3
+"""Below it the dark of the eye does not follow the label as it should (rendered sets: 0.6 to 0.9)."""
+MIN_SAMPLES = 30
+
+
+def samples_table(sidecars: Iterable[Mapping[str, Any]]) -> pd.DataFrame:
+    """A row a sample of the shards, with what `write_shard` measured: key, group, split, light, eyes, gaze, head."""
+    rows = []
+    for sidecar in sidecars:
+        for key, values in sidecar["measures"].items():
+            rows.append({"key": key, "group": sidecar["group"], "split": sidecar["split"], **values})
+    return pd.DataFrame(rows)
+
+
+def consistency(samples: pd.DataFrame) -> dict[str, Any]:
+    """Whether the dark of the eyes moves with the label: for pitch and yaw the correlation, whose sign must be
+    negative (image-left is x < 0 and yaw > 0; up is y < 0 and pitch > 0), and the share of photos, gaze well off the
+    middle, that the mirrored label fits better than the label.
+
+    A line from the offset of the dark and the head's angle to the label is fitted so that few wrong labels do not bend
+    it (Huber's weights). Empty where fewer than 30 photos have labels and two eyes in the picture.
+    """
+    if "gaze" not in samples or not len(samples):
+        return {}
+    usable = samples[samples["gaze"].notna() & (samples["right_seen"] > 0.9) & (samples["left_seen"] > 0.9)]
+    if len(usable) < MIN_SAMPLES:
+        return {}
+    dark = (np.stack(usable["right_mm"].to_list()) + np.stack(usable["left_mm"].to_list())) / 2
+    gaze, head = (np.rad2deg(np.stack(usable[name].to_list())) for name in ("gaze", "head"))
+    found: dict[str, Any] = {}
+    for name, column, offset in (("pitch", 0, dark[:, 1]), ("yaw", 1, dark[:, 0])):
+        label = gaze[:, column]
+        relative = label - head[:, column]  # what moves the eye in the head
+        predicted = _robust_line(np.column_stack([offset, head[:, column]]), label)
+        off_middle = np.abs(label - np.median(label)) > MIN_TURN_DEG
+        middle = np.median(label)
+        mirrored = np.abs(2 * middle - label - predicted) + 2.0 < np.abs(label - predicted)
+        flipped = usable["group"][off_middle & mirrored]
+        found[name] = {
+            "correlation": _correlation(offset, relative if np.std(head[:, column]) > 1 else label),
+            "num_photos": int(off_middle.sum()),
+            "share_mirrored": float(mirrored[off_middle].mean()) if off_middle.any() else 0.0,
+            "groups": _worst_groups(flipped, usable["group"][off_middle]),
+        }
+    return found
+
+
+def verdicts(checks: Mapping[str, Any]) -> list[str]:
+    """What of `consistency` is not as it should be, in words; empty where all is well."""
+    told = []
+    for name, value in checks.items():
+        if value["correlation"] > MIN_CORRELATION:
+            told.append(f"{name} has the wrong sign: the eyes move against the labels ({value['correlation']:+.2f})")
+        elif value["correlation"] > -MIN_CORRELATION:
+            told.append(
+                f"{name} does not follow the eyes (correlation {value['correlation']:+.2f}, expected below -0.3)"
+            )
+        if value["share_mirrored"] > MAX_FLIPPED:
+            groups = ", ".join(f"{group} {share:.0%}" for group, share in list(value["groups"].items())[:5])
+            told.append(f"{name} of {value['share_mirrored']:.0%} of the photos fits better mirrored; most in {groups}")
+    return told
+
+
+def summary(samples: pd.DataFrame, rejects: pd.DataFrame, index: pd.DataFrame) -> dict[str, Any]:
+    """Counts and distributions: by split, group, tag and reason; gaze and head in degrees; light and sharpness."""
+    labelled = samples[samples["gaze"].notna()] if len(samples) else samples
+    angles = {}
+    for name, rows in (("gaze", labelled), ("head", samples)):
+        if len(rows):
+            values = np.rad2deg(np.stack(rows[name].to_list()))
+            angles[name] = {axis: _spread(values[:, i]) for i, axis in enumerate(("pitch", "yaw"))}
+    tags = Counter(tag for row in index.get("tags", []) for tag in row)
+    seen = np.minimum(samples["right_seen"], samples["left_seen"]) if len(samples) else np.zeros(0)
+    return {
+        "num_faces": len(index),
+        "num_samples": len(samples),
+        "num_labelled": len(labelled),
+        "num_rejects": len(rejects),
+        "rejects": _counts(rejects, ["stage", "reason"]),
+        "splits": _counts(samples, ["split"]),
+        "groups": _counts(samples, ["group"]),
+        "tags": dict(sorted(tags.items())),
+        "eyes": _counts(index, ["eyes"]),
+        "known": _counts(index, ["known"]),
+        "angles_deg": angles,
+        "light": {name: _spread(samples[name].to_numpy()) for name in ("luminance", "contrast", "sharpness")}
+        if len(samples)
+        else {},
+        "num_eyes_cut": int(np.sum(np.asarray(seen) < 0.9)),
+        "mean_gaze_error_deg": _mean_gaze_error(labelled),
+    }
+
+
+def _robust_line(features: Array, target: Array) -> Array:
+    """Predictions (N,) of a line fitted by iteratively reweighted least squares."""
+    design = np.column_stack([features, np.ones(len(features))])
+    weights = np.ones(len(target))
+    predicted = np.zeros(len(target))
+    for _ in range(20):
+        root = np.sqrt(weights)[:, None]
+        line = np.linalg.lstsq(design * root, target * root[:, 0], rcond=None)[0]
+        predicted = design @ line
+        off = np.abs(target - predicted)
+        scale = max(1.4826 * float(np.median(off)), 1e-6)
+        weights = 1.0 / np.maximum(off / (1.345 * scale), 1.0)
+    return np.asarray(predicted)
+
+
+def _correlation(a: Array, b: Array) -> float:
+    return float(np.corrcoef(a, b)[0, 1]) if np.std(a) > 1e-9 and np.std(b) > 1e-9 else 0.0
+
+
+def _worst_groups(flipped: "pd.Series[str]", among: "pd.Series[str]") -> dict[str, float]:
+    """Group -> share of its photos that fit better mirrored, worst first, ten at most."""
+    totals = Counter(among)
+    shares = {group: count / totals[group] for group, count in Counter(flipped).items()}
+    return dict(sorted(shares.items(), key=lambda item: (-item[1], item[0]))[:10])
+
+
+def _counts(table: pd.DataFrame, names: Sequence[str]) -> dict[str, int]:
+    if not len(table):
+        return {}
+    keys = table[list(names)].astype(str).agg(" ".join, axis=1)
+    return {str(key): int(count) for key, count in sorted(Counter(keys).items())}
+
+
+def _spread(values: Array) -> dict[str, float]:
+    names = ("min", "p05", "median", "p95", "max")
+    found = dict(zip(names, np.quantile(values, [0, 0.05, 0.5, 0.95, 1]).tolist(), strict=True))
+    return {name: round(float(value), 3) for name, value in {**found, "mean": np.mean(values)}.items()}
+
+
+def _mean_gaze_error(labelled: pd.DataFrame) -> float | None:
+    """Mean angle in degrees to the mean direction: what a constant reaches."""
+    if not len(labelled):
+        return None
+    vectors = vector_from_pitchyaw(np.stack(labelled["gaze"].to_list()))
+    return round(float(np.rad2deg(angular_error(vectors, vectors.mean(axis=0)[None])).mean()), 3)
