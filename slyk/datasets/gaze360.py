@@ -26,8 +26,8 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from slyk.datasets import pictures
 from slyk.datasets.fields import key_of, matlab, require, unit, variable
+from slyk.datasets.pictures import photo as photo_file
 from slyk.datasets.raw import Raw
 from slyk.datasets.record import EyesSource, Outcome, ReadOptions, Record
 from slyk.errors import DataMissingError, PhotoError
@@ -52,7 +52,7 @@ EYES_IN_FACE = np.array([0.5, 0.3])
 """Where the middle of the eyes lies in a face box (our choice: between the boxes of usual detectors)."""
 _PHOTO = re.compile(r"imgs/([^/]+)/head/[^/]+/[^/]+\.jpg")
 _INTO_CAMERA = np.array([0.0, 0.0, -1.0])
-picture = pictures.photo
+picture = photo_file
 
 
 class Metadata(NamedTuple):

@@ -30,9 +30,9 @@ from typing import NamedTuple
 
 import numpy as np
 
-from slyk.datasets import pictures
 from slyk.datasets.fields import key_of, numbers, require, unit
 from slyk.datasets.folder import NUM_BUCKETS
+from slyk.datasets.pictures import photo as photo_file
 from slyk.datasets.raw import Raw
 from slyk.datasets.record import Center, Outcome, ReadOptions, Record
 from slyk.errors import DataMissingError, PhotoError
@@ -60,7 +60,7 @@ _HEADERS = {
 _PERSON = re.compile(r"(rec_|subject|p|s)\d+(?![a-z0-9])")
 _SPLITS = {"val": "validation", "valid": "validation", "test": "test", "unused": "unused"}
 _NUM_TRIED = 5
-picture = pictures.photo
+picture = photo_file
 
 
 class Sheet(NamedTuple):
