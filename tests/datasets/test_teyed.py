@@ -123,7 +123,7 @@ def test_invalid_frames_keep_their_points_and_lose_the_rest(tmp_path: Path) -> N
         tmp_path,
         validity_pupil=lines("validity_pupil", "1;1;", "2;-1;", "3;1;", "4;-1;"),
         pupil_lm_2D=lines(
-            "pupil_lm_2D", *(f"{n};{off};{pixels(8, -3.0)};" for n, off in ((1, 0.5), (2, -1), (3, 0.25), (4, -1)))
+            "pupil_lm_2D", *(f"{n};{off};{points};" for n, off in enumerate((0.5, -1, 0.25, -1), start=1))
         ),
         pupil_eli=lines("pupil_eli", "1;90;5;6;2;3;", "2;-1;-1;-1;-1;-1;", "3;-1;5;6;2;3;", "4;-1;-1;-1;-1;-1;"),
         gaze_vec=lines("gaze_vec", "1;0;0;1;", "2;-1;-1;-1;", "3;-1;-1;-1;", "4;0;0;1;"),

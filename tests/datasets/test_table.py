@@ -1,0 +1,487 @@
+"""One's own table: every way to say the same gives the same record, and each mistake its reason."""
+
+import os
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import cv2
+import numpy as np
+import pandas as pd
+import pytest
+
+from slyk.datasets import folder, listing, table
+from slyk.datasets.raw import Raw
+from slyk.datasets.record import Outcome, ReadOptions, Record, from_row, to_row
+from slyk.datasets.table import read, units
+from slyk.datasets.table_columns import CONVENTIONS
+from slyk.errors import DataMissingError, ParamsError
+from slyk.geometry.angles import pitchyaw_from_vector, vector_from_pitchyaw
+from slyk.geometry.camera import guess_camera, project
+from slyk.geometry.eyes import geometry_from_eyes
+from slyk.geometry.head_pose import SIX_POINTS_MM, rotation_from_vector
+from slyk.geometry.normalize import homography
+from slyk.shards.crops import CropSpec, crop
+from tests.drawn import REPOSITORY
+from tests.layouts.rendered import Array, Rendered, angle_deg, array, unit
+from tests.photos import portrait, tile
+
+REAL_DATA = Path(os.environ.get("SLYK_REAL_DATA", REPOSITORY.parent / "shared" / "data"))
+Row = dict[str, Any]
+
+CAMERA = np.array([[1000.0, 0, 640], [0, 1010, 360], [0, 0, 1]])
+LENS = np.array([0.1, -0.2, 0.001, -0.002, 0.05])
+TURN, SHIFT = np.array([0.1, -0.2, 0.05]), np.array([20.0, -30.0, 600.0])
+CENTER = SIX_POINTS_MM.mean(axis=0) @ rotation_from_vector(TURN).T + SHIFT
+TARGET = np.array([-150.0, 80.0, 10.0])
+INTRINSICS = {"fx": 1000, "fy": 1010, "cx": 640, "cy": 360}
+
+
+def row_of(names: str, values: Any) -> Row:
+    return dict(zip(names.split(), np.asarray(values, dtype=np.float64).ravel().tolist(), strict=True))
+
+
+def six_pixels(lens: Array | None = None) -> Array:
+    """Where the corners (6, 2) of a head at TURN, SHIFT are seen."""
+    return np.asarray(cv2.projectPoints(SIX_POINTS_MM, TURN, SHIFT, CAMERA, lens)[0], np.float64).reshape(6, 2)
+
+
+def six_columns(lens: Array | None = None) -> Row:
+    return row_of(" ".join(f"lm{i}_{axis}" for i in range(6) for axis in "xy"), six_pixels(lens))
+
+
+HEAD = row_of("head_rx head_ry head_rz head_tx head_ty head_tz", [*TURN, *SHIFT])
+GAZE = row_of("gaze_x gaze_y gaze_z", TARGET - CENTER)
+BASIC: Row = {"photo": "a/1.jpg", "person": "ann", **INTRINSICS, **HEAD, **GAZE}
+
+
+def without(row: Row, *starts: str) -> Row:
+    return {name: value for name, value in row.items() if not name.startswith(starts)}
+
+
+def save(root: Path, rows: list[Row], name: str = "data.csv") -> Raw:
+    root.mkdir(exist_ok=True)
+    frame = pd.DataFrame(rows)
+    frame.to_csv(root / name, index=False) if name.endswith(".csv") else frame.to_parquet(root / name)
+    return Raw(root)
+
+
+def outcomes(raw: Raw, options: ReadOptions | None = None) -> list[Outcome]:
+    listed = [entry.path for entry in listing.scan(raw.root)]
+    return list(read(raw, units(listed), options or ReadOptions()))
+
+
+def record_of(root: Path, row: Row, options: ReadOptions | None = None, name: str = "data.csv") -> Record:
+    (outcome,) = outcomes(save(root, [row], name), options)
+    assert not outcome.reason, outcome.detail
+    return outcome.records[0]
+
+
+def reason_of(root: Path, row: Row) -> str:
+    """Reason and detail of a row that stands between two good ones."""
+    first, second, third = outcomes(save(root, [BASIC, {**BASIC, **row}, BASIC]))
+    assert first.records and third.records and not second.records
+    assert "data.csv, line 3: " in second.detail
+    return f"{second.reason}: {second.detail}"
+
+
+def arrays_of(record: Record) -> list[Array]:
+    assert record.gaze is not None
+    return [record.gaze, *vars(record.face).values()]
+
+
+def angles_of(vector: Array, convention: str, angle_unit: str) -> Row:
+    """Pitch and yaw by the words of the conventions: which way a positive angle looks."""
+    right, down, forward = unit(vector)
+    up = {"slyk": True, "eth-xgaze": True, "gazehub": True, "mpiifacegaze-mat": False, "up-right": True}[convention]
+    left = convention in ("slyk", "eth-xgaze", "gazehub")
+    pitch = np.arcsin(-down) if up else np.arcsin(down)
+    yaw = np.arctan2(-right, -forward) if left else np.arctan2(right, -forward)
+    scale = 180 / np.pi if angle_unit == "degrees" else 1.0
+    return {"pitch": pitch * scale, "yaw": yaw * scale, "convention": convention, "angle_unit": angle_unit}
+
+
+def test_a_record(tmp_path: Path) -> None:
+    record = record_of(tmp_path, {**BASIC, "split": "test", "expression": "happiness"})
+    assert (record.key, record.photo, record.group, record.split) == ("a/1", "a/1.jpg", "ann", "test")
+    assert (record.eyes, record.known, record.center) == ("annotated", "measured", "six_points")
+    assert record.labels == {"expression": "happiness"}
+    assert np.allclose(record.face.camera, CAMERA) and record.face.distortion.size == 0
+    assert np.allclose(record.face.face_center_mm, CENTER)
+    assert record.face.eyes_mm[0, 0] < record.face.eyes_mm[1, 0]  # the subject's right eye is image-left
+    assert record.gaze is not None and np.allclose(record.gaze, unit(TARGET - CENTER))
+    assert to_row(from_row(to_row(record))) == to_row(record)
+
+
+@pytest.mark.parametrize(
+    "gaze",
+    [
+        row_of("gaze_x gaze_y gaze_z", 0.01 * (TARGET - CENTER)),
+        row_of("target_x target_y target_z", TARGET),
+        *(angles_of(TARGET - CENTER, name, angle) for name in CONVENTIONS for angle in ("degrees", "radians")),
+    ],
+    ids=lambda row: "-".join(str(v) for v in row.values() if isinstance(v, str)) or next(iter(row)),
+)
+@pytest.mark.parametrize("name", ["data.csv", "data.parquet"])
+def test_each_way_to_give_gaze_is_the_same(tmp_path: Path, gaze: Row, name: str) -> None:
+    expected = record_of(tmp_path / "basic", BASIC)
+    found = record_of(tmp_path / "other", {**without(BASIC, "gaze"), **gaze}, name=name)
+    for one, other in zip(arrays_of(expected), arrays_of(found), strict=True):
+        assert np.allclose(one, other, rtol=0, atol=1e-9)
+
+
+@pytest.mark.parametrize(
+    ("convention", "pitch", "yaw", "vector"),
+    [
+        ("slyk", 0, 90, (-1, 0, 0)),
+        ("slyk", 90, 0, (0, -1, 0)),
+        ("slyk", 0, 0, (0, 0, -1)),
+        ("eth-xgaze", 0, 90, (-1, 0, 0)),
+        ("gazehub", 90, 0, (0, -1, 0)),
+        ("mpiifacegaze-mat", 0, 90, (1, 0, 0)),
+        ("mpiifacegaze-mat", 90, 0, (0, 1, 0)),
+        ("up-right", 0, 90, (1, 0, 0)),
+        ("up-right", 90, 0, (0, -1, 0)),
+    ],
+)
+def test_conventions_by_hand(
+    tmp_path: Path, convention: str, pitch: float, yaw: float, vector: tuple[float, ...]
+) -> None:
+    """x is image-right, y down, z away from the camera."""
+    angles = {"pitch": pitch, "yaw": yaw, "convention": convention, "angle_unit": "degrees"}
+    record = record_of(tmp_path, {**without(BASIC, "gaze"), **angles})
+    assert record.gaze is not None and np.allclose(record.gaze, vector, atol=1e-12)
+
+
+def test_slyk_is_the_convention_of_slyk(tmp_path: Path) -> None:
+    angles = {"pitch": 0.3, "yaw": -0.4, "convention": "slyk", "angle_unit": "radians"}
+    record = record_of(tmp_path, {**without(BASIC, "gaze"), **angles})
+    assert record.gaze is not None
+    assert np.allclose(record.gaze, vector_from_pitchyaw(np.array([0.3, -0.4])), atol=1e-12)
+
+
+@pytest.mark.parametrize("lens", [None, LENS])
+def test_the_head_pose_is_fitted_where_it_is_not_given(tmp_path: Path, lens: Array | None) -> None:
+    row = {**without(BASIC, "head", "gaze"), **six_columns(lens), **row_of("target_x target_y target_z", TARGET)}
+    row |= {} if lens is None else row_of("k1 k2 p1 p2 k3", lens)
+    found = record_of(tmp_path, row)
+    assert found.known == "measured" and found.labels["scheme"] == "6"
+    assert np.allclose(found.labels["landmarks_px"], six_pixels(lens))
+    assert np.allclose(found.face.head_rotation, rotation_from_vector(TURN), atol=1e-5)
+    assert np.allclose(found.face.face_center_mm, CENTER, atol=1e-2)
+    assert np.allclose(found.face.distortion, [] if lens is None else lens)
+
+
+def write_camera(root: Path, name: str, matrix: Array) -> None:
+    root.mkdir(exist_ok=True)
+    storage = cv2.FileStorage(str(root / name), cv2.FILE_STORAGE_WRITE)
+    storage.write("camera_matrix", matrix)
+    storage.release()
+
+
+def test_each_way_to_give_the_camera_is_the_same(tmp_path: Path) -> None:
+    expected = record_of(tmp_path / "basic", BASIC)
+    write_camera(tmp_path / "file", "cam.yml", CAMERA)
+    bare = without(BASIC, "fx", "fy", "cx", "cy")
+    from_file = record_of(tmp_path / "file", {**bare, "camera": "cam.yml"})
+    from_params = record_of(tmp_path / "params", bare, ReadOptions(camera=CAMERA))
+    for found in (from_file, from_params):
+        assert found.known == "measured"
+        for one, other in zip(arrays_of(expected), arrays_of(found), strict=True):
+            assert np.allclose(one, other, rtol=0, atol=1e-9)
+
+
+def test_real_calibrations(tmp_path: Path) -> None:
+    files = [("mpiifacegaze", "Camera00.mat"), ("eth-xgaze", "cam01.xml")]
+    for kind, name in files:
+        path = REAL_DATA / "calibrations" / kind / name
+        if not path.is_file():
+            pytest.skip(f"no {path}: set SLYK_REAL_DATA")
+        (tmp_path / name).write_bytes(path.read_bytes())
+        record = record_of(tmp_path, {**without(BASIC, "fx", "fy", "cx", "cy"), "camera": name})
+        assert record.face.camera[0, 0] > 900 and record.known == "measured"
+
+
+def test_without_a_camera_it_is_guessed(tmp_path: Path) -> None:
+    cv2.imwrite(str(tmp_path / "1.png"), np.zeros((300, 400, 3), np.uint8))
+    row = {**without(BASIC, "fx", "fy", "cx", "cy"), "photo": "1.png"}
+    record = record_of(tmp_path, row)
+    assert record.known == "guessed" and np.array_equal(record.face.camera, guess_camera(400, 300))
+
+
+def test_without_landmarks_the_face_is_detected(tmp_path: Path) -> None:
+    cv2.imwrite(str(tmp_path / "one.png"), portrait(0).photo)
+    cv2.imwrite(str(tmp_path / "two.png"), tile(2))
+    cv2.imwrite(str(tmp_path / "none.png"), np.full((120, 160, 3), 90, np.uint8))
+    rows = [{"photo": f"{name}.png", **GAZE} for name in ("one", "two", "none", "gone")]
+    one, two, none, gone = outcomes(save(tmp_path, rows))
+    assert (two.reason, none.reason, gone.reason) == ("several_faces", "no_face", "not_found")
+    assert "data.csv, line 3" in two.detail
+    (record,), (expected,) = one.records, folder.records(Raw(tmp_path), "one.png", ReadOptions())
+    assert np.array_equal(record.face.eyes_mm, expected.face.eyes_mm) and record.eyes == expected.eyes
+    assert record.known == "guessed" and record.gaze is not None and record.group == expected.group
+    seen = record_of(tmp_path, {**rows[0], **INTRINSICS})
+    assert seen.known == "guessed"  # a camera does not tell how the head is turned
+    straight = geometry_from_eyes(CAMERA, project(expected.face.camera, expected.face.eyes_mm))
+    assert np.allclose(seen.face.eyes_mm, straight.eyes_mm, atol=1e-3)
+
+
+def test_detected_eyes_are_undistorted(tmp_path: Path) -> None:
+    cv2.imwrite(str(tmp_path / "one.png"), portrait(0).photo)
+    camera = {"fx": 260, "fy": 260, "cx": 130, "cy": 130}
+    plain = record_of(tmp_path, {"photo": "one.png", **camera})
+    bent = record_of(tmp_path, {"photo": "one.png", **camera, **row_of("k1 k2 p1 p2 k3", LENS)})
+    seen = cv2.projectPoints(bent.face.eyes_mm, np.zeros(3), np.zeros(3), bent.face.camera, LENS)[0].reshape(2, 2)
+    assert np.abs(seen - project(plain.face.camera, plain.face.eyes_mm)).max() < 0.1
+    assert not np.allclose(bent.face.eyes_mm, plain.face.eyes_mm, atol=0.05)
+
+
+def rendered_rows(made: Rendered) -> list[Row]:
+    """The table that somebody would make of a rendered set."""
+    points = " ".join(f"lm{i}_{axis}" for i in range(68) for axis in "xy")
+    return [
+        {
+            "photo": row["photo"],
+            "person": row["person"],
+            "split": row["split"],
+            **row_of("fx fy cx cy", np.array(row["camera"])[[0, 4, 2, 5]]),
+            **row_of(points, row["landmarks_2d"]),
+            **row_of("gaze_x gaze_y gaze_z", row["gaze"]),
+        }
+        for row in made.rows
+    ]
+
+
+@pytest.mark.parametrize("name", ["data.csv", "data.parquet"])
+def test_a_rendered_set_comes_back(tmp_path: Path, rendered: Callable[[str], Rendered], name: str) -> None:
+    made = rendered("wide")
+    raw = save(tmp_path, rendered_rows(made), name)
+    found = list(read(raw, [name], ReadOptions()))
+    assert len(found) == len(made.rows)
+    for outcome, row in zip(found, made.rows, strict=True):
+        (record,) = outcome.records
+        assert record.gaze is not None and angle_deg(record.gaze, array(row, "gaze", 3)) < 1e-9
+        assert (record.photo, record.group, record.split) == (row["photo"], row["person"], row["split"])
+        assert record.labels["scheme"] == "68"
+        eyes = project(array(row, "camera", 3, 3), array(row, "eyes_mm", 2, 3))
+        assert np.abs(project(record.face.camera, record.face.eyes_mm) - eyes).max() < 4  # of a width of 128 px
+
+
+def test_the_crop_shows_the_eyes(tmp_path: Path, rendered: Callable[[str], Rendered], spec: CropSpec) -> None:
+    """The annotated eye lies near the crop's middle, and its iris is dark there."""
+    made, num = rendered("wide"), 0
+    shutil.copytree(made.root / "photos", tmp_path / "photos")
+    raw = save(tmp_path, rendered_rows(made))
+    for outcome, row in zip(read(raw, ["data.csv"], ReadOptions()), made.rows, strict=True):
+        (record,) = outcome.records
+        crops = crop(table.picture(raw, record.photo), record.face, spec)
+        scale = float(np.linalg.norm(record.face.face_center_mm)) / spec.distance_mm
+        for index, (side, eye) in enumerate((("right", crops.right), ("left", crops.left))):
+            place = homography(
+                record.face.camera,
+                crops.rotation,
+                record.face.eyes_mm[index],
+                spec.focal_px * spec.eye_zoom,
+                spec.eye_square_px,
+                scale,
+            )
+            exact = project(array(row, "camera", 3, 3), array(row, "eyes_mm", 2, 3)[index])
+            iris = array(row, f"iris_{side}_2d", 8, 2).mean(axis=0)
+            (middle, dark) = cv2.perspectiveTransform(np.array([[exact, iris]]), place)[0]
+            assert np.abs(middle - spec.eye_square_px / 2).max() < 0.15 * spec.eye_square_px
+            if row["eye_visible"][index] > 0.6 and not row["sunglasses"]:
+                x, y = dark.round().astype(int)
+                assert eye[y - 2 : y + 3, x - 2 : x + 3].mean() < eye.mean()
+                num += 1
+    assert num >= 4
+
+
+def test_with_the_target_of_a_rendered_set_gaze_is_as_exact_as_the_face_centre(
+    tmp_path: Path, rendered: Callable[[str], Rendered]
+) -> None:
+    """Faces differ from the mean face that is fitted: a few mm of 600, most of it in depth."""
+    made = rendered("wide")
+    rows = [
+        {**without(row, "gaze"), **row_of("target_x target_y target_z", other["gaze_target_mm"])}
+        for row, other in zip(rendered_rows(made), made.rows, strict=True)
+    ]
+    for outcome, row in zip(read(save(tmp_path, rows), ["data.csv"], ReadOptions()), made.rows, strict=True):
+        (record,) = outcome.records
+        exact = array(row, "gaze_target_mm", 3) - record.face.face_center_mm
+        assert record.gaze is not None and angle_deg(record.gaze, unit(exact)) < 1e-6
+
+
+def test_groups(tmp_path: Path) -> None:
+    people: list[Row] = [
+        {"person": "Ann", "recording": "day1"},
+        {"person": "Ann", "recording": ""},
+        {"person": "", "recording": "day1"},
+        {"person": "Zoë", "recording": ""},
+        {"person": "Zoe/", "recording": ""},
+        {"person": "", "recording": ""},
+    ]
+    found = outcomes(save(tmp_path, [{**BASIC, **person} for person in people]))
+    groups = [outcome.records[0].group for outcome in found]
+    assert groups[:3] == ["day1_ann", "ann", "day1"]
+    assert groups[3].startswith("zo-") and groups[4].startswith("zoe-") and len(set(groups)) == 6
+    assert groups[5].startswith("bucket")
+    keys = {outcome.records[0].key for outcome in found}
+    assert keys == {"a/1"}  # rows of one photo; the index numbers them
+
+
+def test_files_as_people_have_them(tmp_path: Path) -> None:
+    """Windows ends, a byte order mark, spaces, quotes, empty lines, backslashes, a unicode path, no label."""
+    header = "photo , person,gaze_x,gaze_y,gaze_z,fx,fy,cx,cy," + ",".join(HEAD)
+    tail = "1000,1010,640,360," + ",".join(map(str, HEAD.values()))
+    rows = [f'"ä b\\1.jpg", ann ,0, 0 ,-2,{tail}', "", ",,,,,,,,,,,,,,", f"2.jpg,,,,,{tail}"]
+    (tmp_path / "data.csv").write_bytes(("\ufeff" + "\r\n".join([header, *rows])).encode())
+    first, second = outcomes(Raw(tmp_path))
+    assert first.photo == first.records[0].photo == "ä b/1.jpg" and first.records[0].group == "ann"
+    assert first.records[0].gaze is not None and np.allclose(pitchyaw_from_vector(first.records[0].gaze), 0)
+    assert second.records[0].gaze is None and second.records[0].face is not None
+
+
+@pytest.mark.parametrize(
+    ("wrong", "told"),
+    [
+        ({"photo": ""}, "photo is empty"),
+        ({"gaze_x": "nan"}, "not finite"),
+        ({"gaze_x": "1,5"}, "could not convert"),
+        ({"gaze_x": ""}, "gaze_x is empty, but others of gaze_x, gaze_y, gaze_z are not"),
+        ({"gaze_x": 0, "gaze_y": 0, "gaze_z": 0}, "gaze has no direction"),
+        ({"fx": ""}, "fx is empty"),
+        ({"fy": -1010}, "not above 0"),
+        ({"head_tz": "inf"}, "not finite"),
+        ({"head_tz": -600}, "behind the camera"),
+        ({"head_rx": np.pi, "head_ry": 0, "head_rz": 0}, "turns its back"),
+        ({"split": "validation"}, "split is 'validation', not one of train, test"),
+        ({"expression": "joy"}, "expression is 'joy', not one of neutral, happiness"),
+    ],
+)
+def test_wrong_rows_are_told_and_the_others_read(tmp_path: Path, wrong: Row, told: str) -> None:
+    said = reason_of(tmp_path, wrong)
+    assert said.startswith("bad_label: ") and told in said
+
+
+@pytest.mark.parametrize(
+    ("wrong", "told"),
+    [
+        ({"pitch": ""}, "pitch is empty"),
+        ({"convention": ""}, "convention is '', not one of slyk, eth-xgaze, gazehub"),
+        ({"convention": "mine"}, "convention is 'mine'"),
+        ({"angle_unit": ""}, "angle_unit is '', not one of radians, degrees"),
+        ({"pitch": 12.0}, "pitch 12.0, yaw 0.1 are no radians of a gaze"),
+        ({"yaw": -20.0, "convention": "slyk"}, "are no radians"),
+    ],
+)
+def test_angles_that_cannot_be(tmp_path: Path, wrong: Row, told: str) -> None:
+    angles = {"pitch": 0.2, "yaw": 0.1, "convention": "slyk", "angle_unit": "radians"}
+    good = {**without(BASIC, "gaze"), **angles}
+    first, second = outcomes(save(tmp_path, [good, {**good, **wrong}]))
+    assert first.records and second.reason == "bad_label" and told in second.detail
+
+
+def test_a_row_without_angles_needs_no_convention_and_may_have_one(tmp_path: Path) -> None:
+    angles = {"pitch": "", "yaw": "", "convention": "slyk", "angle_unit": "degrees"}
+    assert record_of(tmp_path, {**without(BASIC, "gaze"), **angles}).gaze is None
+
+
+def test_cameras_that_cannot_be(tmp_path: Path) -> None:
+    bare = without(BASIC, "fx", "fy", "cx", "cy")
+    (tmp_path / "text.xml").write_text("no calibration")
+    (tmp_path.parent / "outside.yml").write_text("outside")
+    write_camera(tmp_path, "cam.yml", CAMERA)
+    names = ["cam.yml", "gone.yml", "text.xml", "../outside.yml", "cam.yml"]
+    found = outcomes(save(tmp_path, [{**bare, "camera": name} for name in names]))
+    assert [outcome.reason for outcome in found] == ["", "bad_label", "bad_label", "bad_label", ""]
+    for outcome, told in zip(found[1:4], ["not_found: gone.yml", "camera: text.xml", "outside_root"], strict=True):
+        assert told in outcome.detail and str(tmp_path) not in outcome.detail
+    (outcome,) = outcomes(save(tmp_path, [{**bare, **row_of("k1 k2 p1 p2 k3", LENS)}]))
+    assert (outcome.reason, "without a camera" in outcome.detail) == ("bad_label", True)
+
+
+def test_landmarks_that_cannot_be(tmp_path: Path) -> None:
+    good = {**without(BASIC, "head"), **six_columns()}
+    names = " ".join(six_columns())
+    wrong = {
+        "turns its back": row_of(names, six_pixels()[[3, 2, 1, 0, 5, 4]]),
+        "is their order another": row_of(names, six_pixels()[[0, 1, 2, 3, 5, 4]]),
+        "is their order another?": row_of(names, six_pixels()[[4, 5, 0, 1, 2, 3]]),
+        "landmarks": row_of(names, np.full((6, 2), 300.0)),
+        "lm0_x is empty": {"lm0_x": ""},
+        "not finite": {"lm5_y": "nan"},
+    }
+    first, *found = outcomes(save(tmp_path, [good, *({**good, **row} for row in wrong.values())]))
+    assert first.records
+    for outcome, told in zip(found, wrong, strict=True):
+        assert outcome.reason == "bad_label" and told in outcome.detail
+
+
+def test_rows_of_another_length(tmp_path: Path) -> None:
+    raw = save(tmp_path, [BASIC, BASIC, BASIC])
+    lines = (tmp_path / "data.csv").read_text().splitlines()
+    lines[2], lines[3] = lines[2] + ",1", lines[3].rpartition(",")[0]
+    (tmp_path / "data.csv").write_text("\n".join(lines))
+    first, more, less = outcomes(raw)
+    count = len(BASIC)
+    assert first.records and f"line 3: {count + 1} cells, not {count}" in more.detail
+    assert less.reason == "bad_label" and f"line 4: {count - 1} cells" in less.detail
+
+
+@pytest.mark.parametrize(
+    ("row", "told"),
+    [
+        ({**BASIC, "perosn": "ann"}, "unknown column 'perosn'; known: photo, person, recording"),
+        ({**BASIC, "photo;person": ""}, "unknown column 'photo;person'"),
+        ({**BASIC, "Gaze_X": 0}, "unknown column 'Gaze_X'"),
+        ({**BASIC, "lm68_x": 0}, "unknown column 'lm68_x'"),
+        ({"person": "ann"}, "no column 'photo'"),
+        (without(BASIC, "gaze_y"), "lacks column 'gaze_y', which belongs to gaze_x, gaze_y, gaze_z"),
+        (without(BASIC, "cy"), "lacks column 'cy'"),
+        ({**without(BASIC, "gaze"), "pitch": 0, "yaw": 0}, "lacks column 'convention'"),
+        ({**BASIC, "lm0_x": 1, "lm0_y": 1}, "lacks column 'lm1_x'"),
+        ({**BASIC, **six_columns(), "lm6_x": 1}, "lacks column 'lm6_y'"),
+        ({**BASIC, **row_of("target_x target_y target_z", TARGET)}, "only one"),
+        ({**BASIC, "camera": "cam.yml"}, "of camera, fx and what belongs"),
+    ],
+)
+def test_columns_that_cannot_be(tmp_path: Path, row: Row, told: str) -> None:
+    for name in ("data.csv", "data.parquet"):
+        with pytest.raises(ParamsError, match=r"data\.(csv|parquet)") as caught:
+            outcomes(save(tmp_path / name.replace(".", "-"), [row], name))
+        assert told in str(caught.value)
+
+
+def test_a_column_that_is_there_twice(tmp_path: Path) -> None:
+    (tmp_path / "data.csv").write_text("photo,person,person\n1.jpg,a,b\n")
+    with pytest.raises(ParamsError, match="'person' is there twice"):
+        outcomes(Raw(tmp_path))
+
+
+def test_tables_that_are_missing_two_or_damaged(tmp_path: Path) -> None:
+    with pytest.raises(DataMissingError, match=r"data\.csv or data\.parquet"):
+        units(["photos/1.jpg", "labels/data.csv"])
+    with pytest.raises(ParamsError, match="keep the one that counts"):
+        units(["data.csv", "data.parquet"])
+    (tmp_path / "data.parquet").write_bytes(b"PAR1, cut short")
+    with pytest.raises(DataMissingError, match="cannot be read as parquet"):
+        outcomes(Raw(tmp_path))
+    (tmp_path / "data.parquet").unlink()
+    (tmp_path / "data.csv").write_bytes("photo\nä.jpg\n".encode("latin-1"))
+    with pytest.raises(DataMissingError, match="not UTF-8"):
+        outcomes(Raw(tmp_path))
+    (tmp_path / "data.csv").write_text('photo\n"' + "a" * 200_000)
+    with pytest.raises(DataMissingError, match="line 2: field larger"):
+        outcomes(Raw(tmp_path))
+    (tmp_path / "data.csv").write_text("photo,person\n")
+    assert outcomes(Raw(tmp_path)) == []
+
+
+def test_whole_numbers_and_gaps_in_parquet(tmp_path: Path) -> None:
+    rows = [{**BASIC, "person": 7}, {**BASIC, "person": 8, "gaze_x": None, "gaze_y": None, "gaze_z": None}]
+    first, second = outcomes(save(tmp_path, rows, "data.parquet"))
+    assert [outcome.records[0].group for outcome in (first, second)] == ["7", "8"]
+    assert first.records[0].gaze is not None and second.records[0].gaze is None
+    (outcome,) = outcomes(save(tmp_path, [{**BASIC, "split": "tset"}], "data.parquet"))
+    assert outcome.detail.startswith("data.parquet, row 1: split is 'tset'")
