@@ -48,8 +48,8 @@ PER_TASK = 1
 NAMES = ("data.csv", "data.parquet")
 SIX_OF_68 = (36, 39, 42, 45, 48, 54)
 MAX_OFF = 0.1
-"""How far landmarks may lie from the fitted face (root mean square), in diagonals of their box. Of 144 rendered faces
-the most is 0.04; of the same points in wrong orders the least is 0.15, where the face is not seen from behind anyway."""
+"""How far landmarks may lie from the face of the head pose (root mean square), in diagonals of their box. Of 144
+rendered faces, fitted, the most is 0.04; of their points in wrong orders, unless seen from behind, the least is 0.15."""
 picture = pictures.photo
 
 
@@ -174,28 +174,26 @@ def _face(
     table: _Table, photo: str, pose: Array | None, points: Array | None, camera: Array, lens: Array
 ) -> tuple[FaceGeometry, EyesSource]:
     """From the head pose (6,), else the landmarks (6 or 68, 2), else by detection. Raises PhotoError."""
+    six = points[list(SIX_OF_68)] if points is not None and len(points) == 68 else points
     if pose is not None:
-        return _posed(camera, lens, rotation_from_vector(pose[:3]), pose[3:]), "annotated"
-    if points is None:
+        rotation, translation = rotation_from_vector(pose[:3]), pose[3:]
+    elif six is not None:
+        try:
+            rotation, translation = fit_head(SIX_POINTS_MM, six, camera, lens)
+        except ValueError as error:
+            raise PhotoError("bad_label", f"landmarks: {error}") from None
+    else:
         return _detected(picture(table.raw, photo), camera, lens, table.options.min_face_px)
-    six = points[list(SIX_OF_68)] if len(points) == 68 else points
-    return _posed(camera, lens, *_fitted(six, camera, lens)), "annotated"
-
-
-def _fitted(six: Array, camera: Array, lens: Array) -> tuple[Array, Array]:
-    """Rotation and translation of the head. Raises PhotoError `bad_label` for points that are no face."""
-    try:
-        rotation, translation = fit_head(SIX_POINTS_MM, six, camera, lens)
-    except ValueError as error:
-        raise PhotoError("bad_label", f"landmarks: {error}") from None
-    turn = cv2.Rodrigues(rotation)[0]
-    again = cv2.projectPoints(SIX_POINTS_MM, turn, translation, camera, lens if lens.size else None)[0].reshape(6, 2)
-    off, size = np.sqrt(np.mean(np.sum((again - six) ** 2, axis=1))), np.linalg.norm(np.ptp(six, axis=0))
-    if not off < MAX_OFF * size:
-        raise PhotoError(
-            "bad_label", f"landmarks fit no face, {off:.1f} px off with {size:.0f} px: is their order another?"
-        )
-    return rotation, translation
+    geometry = _posed(camera, lens, rotation, translation)
+    if six is not None:
+        seen = cv2.projectPoints(SIX_POINTS_MM, cv2.Rodrigues(rotation)[0], translation, camera, lens)[0].reshape(6, 2)
+        off, size = np.sqrt(np.mean(np.sum((seen - six) ** 2, axis=1))), np.linalg.norm(np.ptp(six, axis=0))
+        if not off < MAX_OFF * size:
+            other = "their order another" if pose is None else "the head's frame another"
+            raise PhotoError(
+                "bad_label", f"landmarks, {size:.0f} px across, are {off:.1f} px off the face: is {other}?"
+            )
+    return geometry, "annotated"
 
 
 def _posed(camera: Array, lens: Array, rotation: Array, translation: Array) -> FaceGeometry:

@@ -408,7 +408,7 @@ def test_landmarks_that_cannot_be(tmp_path: Path) -> None:
         "turns its back": row_of(names, six_pixels()[[3, 2, 1, 0, 5, 4]]),
         "is their order another": row_of(names, six_pixels()[[0, 1, 2, 3, 5, 4]]),
         "is their order another?": row_of(names, six_pixels()[[4, 5, 0, 1, 2, 3]]),
-        "landmarks": row_of(names, np.full((6, 2), 300.0)),
+        "line 6": row_of(names, np.full((6, 2), 300.0)),
         "lm0_x is empty": {"lm0_x": ""},
         "not finite": {"lm5_y": "nan"},
     }
@@ -416,6 +416,15 @@ def test_landmarks_that_cannot_be(tmp_path: Path) -> None:
     assert first.records
     for outcome, told in zip(found, wrong, strict=True):
         assert outcome.reason == "bad_label" and told in outcome.detail
+
+
+def test_a_head_pose_must_fit_the_landmarks(tmp_path: Path) -> None:
+    """A pose of another head frame, here one with its origin 30 mm above the eyes, would move the crops."""
+    good = {**BASIC, **six_columns()}
+    other = {**good, "head_ty": -60}
+    first, second = outcomes(save(tmp_path, [good, other]))
+    assert first.records and np.allclose(first.records[0].face.face_center_mm, CENTER)
+    assert second.reason == "bad_label" and "is the head's frame another?" in second.detail
 
 
 def test_rows_of_another_length(tmp_path: Path) -> None:

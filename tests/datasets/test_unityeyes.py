@@ -110,9 +110,7 @@ def test_a_record(tmp_path: Path) -> None:
 
 def test_files_as_people_have_them(tmp_path: Path) -> None:
     """Windows ends, a byte order mark, spaces, a unicode folder, other suffixes, files of other kinds."""
-    written = "\ufeff" + json.dumps(classic(), indent=2).replace("\n", "\r\n").replace("(0", "( 0").replace(
-        ", ", " ,  "
-    )
+    written = json.dumps(classic(), indent=2).replace("\n", "\r\n").replace("(0", "( 0").replace(", ", " ,  ")
     raw = make(tmp_path, f"\ufeff{written}", name="ä/2")
     make(tmp_path, name="imgs/3")
     (tmp_path / "imgs/3.jpg").rename(tmp_path / "imgs/3.JPG")
