@@ -28,9 +28,12 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from slyk.calibration import read_camera
-from slyk.datasets import fields, folder, pictures
 from slyk.datasets.expressions import CLASSES
+from slyk.datasets.fields import key_of as slug_of
+from slyk.datasets.fields import require
+from slyk.datasets.folder import NUM_BUCKETS, key_of
 from slyk.datasets.pictures import Image
+from slyk.datasets.pictures import photo as photo_file
 from slyk.datasets.raw import Raw
 from slyk.datasets.record import EyesSource, Outcome, ReadOptions, Record
 from slyk.datasets.table_columns import CAMERA, DISTORTION, HEAD, LANDMARKS, check, choice, gaze, values
@@ -49,8 +52,8 @@ NAMES = ("data.csv", "data.parquet")
 SIX_OF_68 = (36, 39, 42, 45, 48, 54)
 MAX_OFF = 0.1
 """How far landmarks may lie from the face of the head pose (root mean square), in diagonals of their box. Of 144
-rendered faces, fitted, the most is 0.04; of their points in wrong orders, unless seen from behind, the least is 0.15."""
-picture = pictures.photo
+rendered faces, fitted, the most is 0.04; of their points in wrong orders, where no face turns away, the least 0.15."""
+picture = photo_file
 
 
 @dataclass
@@ -69,7 +72,7 @@ def units(listed: Sequence[str]) -> list[str]:
     found = [name for name in NAMES if name in listed]
     if len(found) > 1:
         raise ParamsError(f"both {' and '.join(found)} are there: keep the one that counts")
-    return fields.require(found, "table of photos", " or ".join(NAMES))
+    return require(found, "table of photos", " or ".join(NAMES))
 
 
 def read(raw: Raw, chosen: Sequence[str], options: ReadOptions) -> Iterator[Outcome]:
@@ -138,7 +141,7 @@ def _record(table: _Table, photo: str, row: Mapping[str, str]) -> Record:
     measured = given is not None and (pose is not None or points is not None)
     geometry, eyes = _face(table, photo, pose, points, camera, lens)
     return Record(
-        key=folder.key_of(photo),
+        key=key_of(photo),
         photo=photo,
         group=_group(row.get("recording", ""), row.get("person", ""), photo),
         split=choice(row, "split", ("train", "test"), default="train"),
@@ -221,6 +224,6 @@ def _group(recording: str, person: str, photo: str) -> str:
     """Person below recording, whichever is given, with a hash where signs had to go; else a bucket."""
     name = "_".join(filter(None, [recording, person]))
     if not name:
-        return f"bucket{zlib.crc32(photo.encode()) % folder.NUM_BUCKETS}"
-    slug = fields.key_of(name).replace("/", "-")
+        return f"bucket{zlib.crc32(photo.encode()) % NUM_BUCKETS}"
+    slug = slug_of(name).replace("/", "-")
     return slug if slug == name.lower() else f"{slug}-{zlib.crc32(name.encode()):08x}".lstrip("-")

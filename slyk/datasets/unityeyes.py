@@ -25,9 +25,9 @@ from typing import Any
 
 import numpy as np
 
-from slyk.datasets import pictures
 from slyk.datasets.fields import numbers, require, unit
 from slyk.datasets.folder import NUM_BUCKETS, is_photo, key_of
+from slyk.datasets.pictures import photo as photo_file
 from slyk.datasets.raw import Raw
 from slyk.datasets.record import Outcome, ReadOptions, Record
 from slyk.errors import PhotoError
@@ -41,7 +41,7 @@ PER_TASK = 64
 MAX_JSON_BYTES = 2**20
 _CONTOURS = {"lid_px": ("interior_margin_2d", 16), "caruncle_px": ("caruncle_2d", 7), "iris_px": ("iris_2d", 32)}
 _LABELS = re.compile(r"(?:.*/)?[0-9]+\.json")
-picture = pictures.photo
+picture = photo_file
 
 
 def units(listed: Sequence[str]) -> list[str]:
