@@ -18,10 +18,10 @@ from collections.abc import Iterator, Sequence
 
 import numpy as np
 
-from slyk.datasets import pictures
 from slyk.datasets.expressions import AFFECTNET, NOT_AN_EXPRESSION
 from slyk.datasets.faces2d import Part, csv_fields, face_record, face_with_landmarks, landmarks, numbered_lines, whole
 from slyk.datasets.fields import numbers, require
+from slyk.datasets.pictures import photo as photo_file
 from slyk.datasets.raw import Raw
 from slyk.datasets.record import Outcome, ReadOptions, Record
 from slyk.errors import PhotoError
@@ -40,7 +40,7 @@ _NUM_FIELDS = 9
 _HEADER = "subdirectory_filepath"
 _MAX_NPY_BYTES = 2**16
 _NONE_GIVEN = -2.0
-picture = pictures.photo
+picture = photo_file
 
 
 def units(listed: Sequence[str]) -> list[str]:

@@ -15,9 +15,9 @@ from typing import NamedTuple
 
 import numpy as np
 
-from slyk.datasets import pictures
 from slyk.datasets.faces2d import Part, face_record, face_with_landmarks, landmarks, numbered_lines, stem, whole
 from slyk.datasets.fields import require
+from slyk.datasets.pictures import photo as photo_file
 from slyk.datasets.raw import Raw
 from slyk.datasets.record import Outcome, ReadOptions, Record
 from slyk.errors import DataMissingError, PhotoError
@@ -33,7 +33,7 @@ EYES_PX = np.array([[69.0, 111.0], [108.0, 111.0]])
 """Image-left and image-right eye of an aligned picture, px: about which the landmarks of the set lie."""
 FACE = aligned_face(WIDTH_PX, HEIGHT_PX, EYES_PX)
 _PARTS: dict[int, Part] = {0: "train", 1: "validation", 2: "test"}
-picture = pictures.photo
+picture = photo_file
 
 
 class Tables(NamedTuple):

@@ -47,9 +47,9 @@ def landmarks(fields: Sequence[str], num_points: int) -> Array:
 
 def face_with_landmarks(points: Array, scheme: str) -> FaceGeometry:
     """The geometry of a face with landmarks (N, 2) of a scheme `5`, `68` or `98`. Raises PhotoError `bad_label`."""
-    right, left, mouth = (points[list(pair)].mean(axis=0) for pair in _PAIRS[scheme])
+    middles = points[np.array(_PAIRS[scheme])].mean(axis=1)
     try:
-        return upright_face(np.stack([right, left]), mouth)
+        return upright_face(middles[:2], middles[2])
     except ValueError as error:
         raise PhotoError("bad_label", str(error)) from None
 
@@ -72,8 +72,11 @@ def upright_face(eyes_px: Array, mouth_px: Array) -> FaceGeometry:
         return aligned_face(SIDE_PX, SIDE_PX, eyes_px)
     wide = both / np.linalg.norm(both) * np.linalg.norm(by_mouth)
     face = aligned_face(SIDE_PX, SIDE_PX, eyes_px.mean(axis=0) + np.array([[-0.5], [0.5]]) * wide)
-    seen = np.concatenate([eyes_px, np.ones((2, 1))], axis=1) @ np.linalg.inv(face.camera).T
-    return FaceGeometry(face.camera, face.head_rotation, face.face_center_mm, seen * face.eyes_mm[:, 2:])
+    depth = face.eyes_mm[:, 2:]
+    across_mm = (eyes_px - face.camera[:2, 2]) / face.camera[0, 0] * depth
+    return FaceGeometry(
+        face.camera, face.head_rotation, face.face_center_mm, np.concatenate([across_mm, depth], axis=1)
+    )
 
 
 def face_record(

@@ -21,11 +21,11 @@ from typing import BinaryIO
 import numpy as np
 from numpy.typing import NDArray
 
-from slyk.datasets import pictures
 from slyk.datasets.expressions import CLASSES, FERPLUS
 from slyk.datasets.faces2d import Part, bucket, csv_fields, face_record, numbered_lines, stem, whole
 from slyk.datasets.fields import require
 from slyk.datasets.pictures import Image, file_of, place_of
+from slyk.datasets.pictures import photo as photo_file
 from slyk.datasets.raw import Raw
 from slyk.datasets.record import Outcome, ReadOptions, Record
 from slyk.errors import DataMissingError, PhotoError
@@ -99,7 +99,7 @@ def picture(raw: Raw, name: str) -> Image:
     Raises PhotoError `not_found`, `unreadable`, and those of photo files.
     """
     if file_of(name) != PIXELS:
-        return pictures.photo(raw, name)
+        return photo_file(raw, name)
     rows, place = _rows(raw.root), place_of(name)
     if not (place.isdecimal() and int(place) < len(rows.starts)):
         raise PhotoError("not_found", f"{name}: {PIXELS} has rows 0 to {len(rows.starts) - 1}")

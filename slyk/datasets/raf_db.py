@@ -11,10 +11,10 @@ from collections.abc import Iterator, Sequence
 
 import numpy as np
 
-from slyk.datasets import pictures
 from slyk.datasets.expressions import RAF_DB
 from slyk.datasets.faces2d import Part, face_record, numbered_lines, stem, whole
 from slyk.datasets.fields import require
+from slyk.datasets.pictures import photo as photo_file
 from slyk.datasets.raw import Raw
 from slyk.datasets.record import Outcome, ReadOptions, Record
 from slyk.errors import PhotoError
@@ -30,7 +30,7 @@ EYES_PX = np.array([[31.0, 38.0], [69.0, 38.0]])
 """Middles of the image-left and image-right eye in an aligned face, px: our choice, that of `slyk.layouts.raf_db`."""
 FACE = aligned_face(SIDE_PX, SIDE_PX, EYES_PX)
 _PARTS: tuple[Part, ...] = ("train", "test")
-picture = pictures.photo
+picture = photo_file
 
 
 def units(listed: Sequence[str]) -> list[str]:

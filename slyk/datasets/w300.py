@@ -19,9 +19,9 @@ buckets, all faces of one photo (`image_003_1`, `image_003_2`) in one.
 import re
 from collections.abc import Iterator, Sequence
 
-from slyk.datasets import pictures
 from slyk.datasets.faces2d import Part, bucket, face_record, face_with_landmarks, landmarks, stem
 from slyk.datasets.fields import require
+from slyk.datasets.pictures import photo as photo_file
 from slyk.datasets.raw import Raw
 from slyk.datasets.record import Outcome, ReadOptions, Record
 from slyk.errors import PhotoError
@@ -42,7 +42,7 @@ _PHOTO = re.compile(r"(.+?)(_mirror)?\.(jpg|jpeg|png|pts)", re.IGNORECASE)
 _FACE_NUMBER = re.compile(r" ?_\d{1,2}$")
 """After the name of a photo of several faces; LFPW's own numbers have four digits. One name of IBUG has a space."""
 _FIRST_PX = 1.0
-picture = pictures.photo
+picture = photo_file
 
 
 def units(listed: Sequence[str]) -> list[str]:

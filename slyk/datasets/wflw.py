@@ -11,9 +11,9 @@ One photo may have several faces, each a record. Nobody is named: groups are has
 from collections import Counter
 from collections.abc import Iterator, Sequence
 
-from slyk.datasets import pictures
 from slyk.datasets.faces2d import Part, face_record, face_with_landmarks, landmarks, numbered_lines, stem, whole
 from slyk.datasets.fields import numbers, require
+from slyk.datasets.pictures import photo as photo_file
 from slyk.datasets.raw import Raw
 from slyk.datasets.record import Outcome, ReadOptions, Record
 from slyk.errors import PhotoError
@@ -30,7 +30,7 @@ LISTS: dict[str, Part] = {
 IMAGES = "WFLW_images"
 TAGS = ("pose", "expression", "illumination", "make_up", "occlusion", "blur")
 _BOX, _FLAGS, _PATH = 196, 200, 206
-picture = pictures.photo
+picture = photo_file
 
 
 def units(listed: Sequence[str]) -> list[str]:

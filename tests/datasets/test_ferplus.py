@@ -5,6 +5,7 @@ from collections import Counter
 from pathlib import Path
 
 import cv2
+import fsspec
 import numpy as np
 import pytest
 
@@ -156,6 +157,19 @@ def test_damaged_pictures_are_told_when_they_are_read(tmp_path: Path, row: str, 
     for place in ("2", "-1", "", "x", "0/1"):
         with pytest.raises(PhotoError, match="rows 0 to 1"):
             picture(raw, f"{PIXELS}#{place}")
+
+
+def test_behind_a_url(tmp_path: Path) -> None:
+    """The copy that is read of a URL is gone once it is open, and rows are still to be had."""
+    make(tmp_path, [f"Training,fer.png,{HAPPY}"] * 2, [pixels(0), pixels(1)])
+    memory = fsspec.filesystem("memory")
+    for name in (VOTES, PIXELS):
+        memory.pipe(f"/ferplus/{name}", (tmp_path / name).read_bytes())
+    raw = Raw("memory://ferplus")
+    found = [one(outcome) for outcome in outcomes(raw)]
+    for number, record in enumerate(found):
+        np.testing.assert_array_equal(picture(raw, record.photo)[..., 0], face(number))
+    assert len(found) == 2
 
 
 def test_a_row_cut_short(tmp_path: Path) -> None:
