@@ -112,7 +112,7 @@ def write_shards(folder: Path, raw: RawSet, spec: CropSpec = SMALL_SPEC, *, data
         plan = ShardPlan(f"{group}-00000", group, records[0].split, f"plan of {group}")
         sidecars.append(
             write_shard(
-                folder, plan, records, picture=partial(pictures.photo, Raw(raw.root)), spec=spec, jpeg_quality=95
+                folder, plan, records, picture=partial(pictures.photo_file, Raw(raw.root)), spec=spec, jpeg_quality=95
             )
         )
     manifest.write(folder, dataset, "Apache-2.0", spec.as_dict(), sidecars)

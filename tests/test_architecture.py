@@ -33,7 +33,7 @@ LAYERS: dict[str, set[str]] = {  # a part of slyk -> the parts that it may impor
     "synthetic": {"geometry"},
     "layouts": {"errors", "files", "geometry", "photos", "synthetic"},
     "landmarks": {"errors", "geometry", "photos"},
-    "datasets": {"errors", "files", "geometry", "landmarks", "photos"},
+    "datasets": {"calibration", "errors", "files", "geometry", "landmarks", "photos"},
     "shards": {"datasets", "errors", "files", "geometry", "photos"},
     "views": {"geometry", "shards"},
     "models": {"errors"},

@@ -3,7 +3,25 @@
 from collections.abc import Iterator, Sequence
 from typing import Protocol
 
-from slyk.datasets import folder, synthetic
+from slyk.datasets import (
+    affectnet,
+    celeba,
+    ferplus,
+    folder,
+    gaze360,
+    gazehub,
+    mpiifacegaze,
+    mpiifacegaze_norm,
+    raf_db,
+    synthetic,
+    table,
+    teyed,
+    unityeyes,
+    w300,
+    wflw,
+    xgaze,
+    xgaze_224,
+)
 from slyk.datasets.pictures import Image
 from slyk.datasets.raw import Raw
 from slyk.datasets.record import Outcome, ReadOptions
@@ -41,6 +59,21 @@ class Reader(Protocol):
 DATASETS: dict[str, Reader] = {
     "synthetic": synthetic,  # the embedded rendered set
     "folder": folder,  # any directory of photos, no annotations
+    "table": table,  # one's own labels in documented columns
+    "mpiifacegaze": mpiifacegaze,  # as released, whole photos
+    "mpiifacegaze_norm": mpiifacegaze_norm,  # the released normalized faces
+    "gaze360": gaze360,
+    "xgaze": xgaze,  # ETH-XGaze, whole photos
+    "xgaze_224": xgaze_224,  # ETH-XGaze, normalized faces
+    "gazehub": gazehub,  # several sets as GazeHub's scripts leave them
+    "raf_db": raf_db,
+    "affectnet": affectnet,
+    "ferplus": ferplus,
+    "celeba": celeba,
+    "w300": w300,
+    "wflw": wflw,
+    "teyed": teyed,  # videos of one eye
+    "unityeyes": unityeyes,  # renders of one eye
 }
 
 

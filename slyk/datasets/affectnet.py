@@ -21,7 +21,7 @@ import numpy as np
 from slyk.datasets.expressions import AFFECTNET, NOT_AN_EXPRESSION
 from slyk.datasets.faces2d import Part, csv_fields, face_record, face_with_landmarks, landmarks, numbered_lines, whole
 from slyk.datasets.fields import numbers, require
-from slyk.datasets.pictures import photo as photo_file
+from slyk.datasets.pictures import photo_file
 from slyk.datasets.raw import Raw
 from slyk.datasets.record import Outcome, ReadOptions, Record
 from slyk.errors import PhotoError

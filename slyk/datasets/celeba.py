@@ -17,7 +17,7 @@ import numpy as np
 
 from slyk.datasets.faces2d import Part, face_record, face_with_landmarks, landmarks, numbered_lines, stem, whole
 from slyk.datasets.fields import require
-from slyk.datasets.pictures import photo as photo_file
+from slyk.datasets.pictures import photo_file
 from slyk.datasets.raw import Raw
 from slyk.datasets.record import Outcome, ReadOptions, Record
 from slyk.errors import DataMissingError, PhotoError

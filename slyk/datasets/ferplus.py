@@ -24,8 +24,7 @@ from numpy.typing import NDArray
 from slyk.datasets.expressions import CLASSES, FERPLUS
 from slyk.datasets.faces2d import Part, bucket, csv_fields, face_record, numbered_lines, stem, whole
 from slyk.datasets.fields import require
-from slyk.datasets.pictures import Image, file_of, place_of
-from slyk.datasets.pictures import photo as photo_file
+from slyk.datasets.pictures import Image, file_of, photo_file, place_of
 from slyk.datasets.raw import Raw
 from slyk.datasets.record import Outcome, ReadOptions, Record
 from slyk.errors import DataMissingError, PhotoError

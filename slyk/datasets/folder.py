@@ -6,7 +6,7 @@ import zlib
 from collections.abc import Iterator, Sequence
 from pathlib import PurePosixPath
 
-from slyk.datasets import pictures
+from slyk.datasets.pictures import photo_file
 from slyk.datasets.raw import Raw
 from slyk.datasets.record import Outcome, ReadOptions, Record
 from slyk.errors import PhotoError
@@ -24,7 +24,7 @@ SMALLEST_FACE_PX = 20
 """What the cascades can see at all; tells a small face from none."""
 
 
-picture = pictures.photo
+picture = photo_file
 
 
 def units(listed: Sequence[str]) -> list[str]:

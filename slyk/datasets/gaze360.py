@@ -27,7 +27,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from slyk.datasets.fields import key_of, matlab, require, unit, variable
-from slyk.datasets.pictures import photo as photo_file
+from slyk.datasets.pictures import photo_file
 from slyk.datasets.raw import Raw
 from slyk.datasets.record import EyesSource, Outcome, ReadOptions, Record
 from slyk.errors import DataMissingError, PhotoError

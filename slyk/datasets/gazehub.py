@@ -32,7 +32,7 @@ import numpy as np
 
 from slyk.datasets.fields import key_of, numbers, require, unit
 from slyk.datasets.folder import NUM_BUCKETS
-from slyk.datasets.pictures import photo as photo_file
+from slyk.datasets.pictures import photo_file
 from slyk.datasets.raw import Raw
 from slyk.datasets.record import Center, Outcome, ReadOptions, Record
 from slyk.errors import DataMissingError, PhotoError

@@ -16,8 +16,8 @@ from typing import NamedTuple
 
 import numpy as np
 
-from slyk.datasets import pictures
 from slyk.datasets.fields import key_of, matlab, numbers, require, unit, variable
+from slyk.datasets.pictures import photo_file
 from slyk.datasets.raw import Raw
 from slyk.datasets.record import Outcome, ReadOptions, Record
 from slyk.errors import PhotoError
@@ -32,7 +32,7 @@ PER_TASK = 1
 MODEL = "6 points-based face model.mat"
 _LABELS = re.compile(r"(p\d\d)/\1\.txt")
 _NUM_FIELDS = 28
-picture = pictures.photo
+picture = photo_file
 
 
 class Person(NamedTuple):

@@ -9,7 +9,7 @@ from slyk.photos import decode_photo
 Image = NDArray[np.uint8]
 
 
-def photo(raw: Raw, name: str) -> Image:
+def photo_file(raw: Raw, name: str) -> Image:
     """BGR uint8 (H, W, 3) of a photo file. Raises PhotoError, as `slyk.photos.read_photo` does."""
     return decode_photo(raw.read(name), name)
 

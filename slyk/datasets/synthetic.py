@@ -6,7 +6,7 @@ from pathlib import PurePosixPath
 import numpy as np
 import pyarrow.parquet as pq
 
-from slyk.datasets import pictures
+from slyk.datasets.pictures import photo_file
 from slyk.datasets.raw import Raw
 from slyk.datasets.record import Outcome, ReadOptions, Record
 from slyk.errors import DataMissingError, ParamsError
@@ -24,7 +24,7 @@ _COLUMNS = [
 ]  # fmt: skip
 
 
-picture = pictures.photo
+picture = photo_file
 
 
 def units(listed: Sequence[str]) -> list[str]:

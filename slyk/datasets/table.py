@@ -32,8 +32,7 @@ from slyk.datasets.expressions import CLASSES
 from slyk.datasets.fields import key_of as slug_of
 from slyk.datasets.fields import require
 from slyk.datasets.folder import NUM_BUCKETS, key_of
-from slyk.datasets.pictures import Image
-from slyk.datasets.pictures import photo as photo_file
+from slyk.datasets.pictures import Image, photo_file
 from slyk.datasets.raw import Raw
 from slyk.datasets.record import EyesSource, Outcome, ReadOptions, Record
 from slyk.datasets.table_columns import CAMERA, DISTORTION, HEAD, LANDMARKS, check, choice, gaze, values

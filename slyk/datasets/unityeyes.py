@@ -27,7 +27,7 @@ import numpy as np
 
 from slyk.datasets.fields import numbers, require, unit
 from slyk.datasets.folder import NUM_BUCKETS, is_photo, key_of
-from slyk.datasets.pictures import photo as photo_file
+from slyk.datasets.pictures import photo_file
 from slyk.datasets.raw import Raw
 from slyk.datasets.record import Outcome, ReadOptions, Record
 from slyk.errors import PhotoError

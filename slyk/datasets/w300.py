@@ -21,7 +21,7 @@ from collections.abc import Iterator, Sequence
 
 from slyk.datasets.faces2d import Part, bucket, face_record, face_with_landmarks, landmarks, stem
 from slyk.datasets.fields import require
-from slyk.datasets.pictures import photo as photo_file
+from slyk.datasets.pictures import photo_file
 from slyk.datasets.raw import Raw
 from slyk.datasets.record import Outcome, ReadOptions, Record
 from slyk.errors import PhotoError

@@ -13,7 +13,7 @@ from collections.abc import Iterator, Sequence
 
 from slyk.datasets.faces2d import Part, face_record, face_with_landmarks, landmarks, numbered_lines, stem, whole
 from slyk.datasets.fields import numbers, require
-from slyk.datasets.pictures import photo as photo_file
+from slyk.datasets.pictures import photo_file
 from slyk.datasets.raw import Raw
 from slyk.datasets.record import Outcome, ReadOptions, Record
 from slyk.errors import PhotoError

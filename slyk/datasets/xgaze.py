@@ -28,9 +28,8 @@ from typing import Any, NamedTuple
 import cv2
 import numpy as np
 
-from slyk.datasets import pictures
 from slyk.datasets.fields import key_of, numbers, require, unit
-from slyk.datasets.pictures import Image
+from slyk.datasets.pictures import Image, photo_file
 from slyk.datasets.raw import Raw
 from slyk.datasets.record import Outcome, ReadOptions, Record
 from slyk.errors import DataMissingError, PhotoError
@@ -113,7 +112,7 @@ def picture(raw: Raw, name: str) -> Image:
 
     Raises PhotoError, `wrong_size` where the photo was scaled and no longer fits its calibration.
     """
-    photo, match = pictures.photo(raw, name), _PHOTO.fullmatch(name)
+    photo, match = photo_file(raw, name), _PHOTO.fullmatch(name)
     if match is None:
         raise PhotoError("not_found", f"{name} is not named as a photo of ETH-XGaze is")
     number, camera = int(match[2]), camera_of(raw.root, match[1], int(match[2]))

@@ -10,8 +10,8 @@ from slyk.geometry.normalize import FaceGeometry
 
 FAR = 1000.0
 """Focal length of the flat camera in picture sides: perspective shifts no point of a face by a hundredth of a pixel."""
-EYES_AND_NOSE_MM = np.array([0.0, 22.8, -3.5])
-"""From the eyes' midpoint to ETH-XGaze's kind of face centre, head frame: the mean over 52 rendered people."""
+EYES_AND_NOSE_MM = np.array([0.0, 22.5, -10.3])
+"""From the eyes' midpoint to ETH-XGaze's kind of face centre, head frame: the mean over 144 rendered photos."""
 
 
 def aligned_face(width_px: int, height_px: int, eyes_px: Array) -> FaceGeometry:
@@ -43,9 +43,10 @@ def normalized_face(
 
 
 def level_rotation(head: Array) -> Array:
-    """The head rotation (3, 3) of head angles (pitch, yaw) whose x axis is level: normalization leaves no roll."""
+    """The head rotation (3, 3) of head angles (pitch, yaw) as normalization leaves it: the x axis is level and points
+    to the right of the picture, also of a head seen from behind."""
     pitch, yaw = float(head[0]), float(head[1])
     forward = np.array([np.sin(yaw) * np.cos(pitch), np.sin(pitch), np.cos(yaw) * np.cos(pitch)])
     right = np.array([forward[2], 0.0, -forward[0]])
-    right /= np.linalg.norm(right)
+    right *= np.copysign(1.0, right[0]) / np.linalg.norm(right)
     return np.stack([right, np.cross(forward, right), forward], axis=1)

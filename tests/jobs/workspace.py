@@ -44,7 +44,7 @@ def make_shards(root: Path, name: str = "synthetic") -> manifest.Manifest:
             records = _records(person, split, gaze, seed=number)
             sidecars.append(
                 write_shard(
-                    folder, plan, records, picture=partial(pictures.photo, Raw(root)), spec=SPEC, jpeg_quality=90
+                    folder, plan, records, picture=partial(pictures.photo_file, Raw(root)), spec=SPEC, jpeg_quality=90
                 )
             )
         manifest.write(folder, name, "Apache-2.0", SPEC.as_dict(), sidecars)

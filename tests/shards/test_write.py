@@ -20,7 +20,12 @@ PLAN = ShardPlan("p000-00000", "p000", "train", "digest of the plan")
 def write(folder: Path, raw: RawSet, plan: ShardPlan = PLAN) -> dict[str, object]:
     folder.mkdir(parents=True, exist_ok=True)
     return write_shard(
-        folder, plan, raw.records[:4], picture=partial(pictures.photo, Raw(raw.root)), spec=SMALL_SPEC, jpeg_quality=90
+        folder,
+        plan,
+        raw.records[:4],
+        picture=partial(pictures.photo_file, Raw(raw.root)),
+        spec=SMALL_SPEC,
+        jpeg_quality=90,
     )
 
 
@@ -62,7 +67,7 @@ def test_broken_photos_are_kept_out_and_told(tmp_path: Path, raw_set: RawSet) ->
     behind = replace(records[3].face, face_center_mm=np.array([0, 0, -600.0]))
     records[3] = replace(records[3], geometry=behind)
     sidecar = write_shard(
-        tmp_path, PLAN, records, picture=partial(pictures.photo, Raw(root)), spec=SMALL_SPEC, jpeg_quality=90
+        tmp_path, PLAN, records, picture=partial(pictures.photo_file, Raw(root)), spec=SMALL_SPEC, jpeg_quality=90
     )
     assert (sidecar["num_samples"], sidecar["num_labelled"]) == (1, 1)
     assert [(r["key"], r["stage"], r["reason"]) for r in sidecar["rejects"]] == [
