@@ -33,6 +33,8 @@ CELL_PX = 320
 STRIDE = 29
 """Photos between two of a row, so that a row shows several recordings."""
 ARROW_MM = 60.0
+ARROW_SHARE = 0.3
+"""Of the distance to the camera: how long an arrow is at most."""
 NEAR_MM = 5.0
 PORTRAIT_WINDOW = (3.6, 4.0)
 """Width and height around the eyes, in distances between them."""
@@ -91,7 +93,8 @@ def domain_row(name: str, number: int, num_photos: int, seed: int, arrows: bool,
 
 
 def with_arrows(photo: Photo, who: Person, scene: Scene) -> Photo:
-    """The photo, enlarged to the cell, with landmarks and visual axes of the eyes before the camera."""
+    """The photo, enlarged to the cell, with the 68 landmarks (green) and the visual axis of each eye before the camera
+    (red); eyes close to the camera get shorter arrows, so that these end in the picture."""
     zoom = CELL_PX / max(photo.shape[:2])
     shown = cv2.resize(photo, None, fx=zoom, fy=zoom, interpolation=cv2.INTER_AREA if zoom < 1 else cv2.INTER_CUBIC)
 
@@ -102,9 +105,10 @@ def with_arrows(photo: Photo, who: Person, scene: Scene) -> Photo:
 
     points = landmarks_3d(who.head, scene)
     for x, y in pixel(points[points[:, 2] > NEAR_MM]):
-        cv2.circle(shown, (x, y), 1, (90, 220, 90), -1, cv2.LINE_AA)
+        cv2.circle(shown, (x, y), 2, (90, 220, 90), -1, cv2.LINE_AA)
     for eye, axis in zip(scene.eyes, scene.visual, strict=True):
-        ends = np.stack([eye, eye + ARROW_MM * axis])
+        length_mm = min(ARROW_MM, ARROW_SHARE * float(eye[2]))
+        ends = np.stack([eye, eye + length_mm * axis])
         if ends[:, 2].min() > NEAR_MM:
             (x0, y0), (x1, y1) = pixel(ends)
             cv2.arrowedLine(shown, (x0, y0), (x1, y1), (40, 40, 230), 2, cv2.LINE_AA, tipLength=0.2)

@@ -1,6 +1,7 @@
 """The `slyk` command: thin, and quick to answer `--help`, since each command imports what it needs when it runs."""
 
 import os
+import socket
 import sys
 from pathlib import Path
 from typing import Annotated
@@ -103,7 +104,7 @@ def print_next() -> None:
     }
     print("\nThe report, for any browser: reports/gaze/report.html\nNext:")
     for line, meaning in choices.items():
-        print(f"  {line:<62} {meaning}")
+        print(f"  {line:<62} # {meaning}")
 
 
 @app.command()
@@ -181,8 +182,14 @@ def ui(port: Annotated[int, typer.Option(help="Of 127.0.0.1.")] = 5000) -> None:
     if uri.startswith("http"):
         print(f"runs and models are shown by the server: {shown(uri)}")
         return
+    with socket.socket() as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind(("127.0.0.1", port))
+        except OSError as error:
+            raise SlykError(f"port {port} of 127.0.0.1: {error.strerror}; choose another with --port") from None
     os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")
-    print(f"http://127.0.0.1:{port}/#/experiments (runs), /#/models (versions); up in some 15 s", flush=True)
+    print(f"http://127.0.0.1:{port}/#/experiments (runs), /#/models (versions); up in 15 to 40 s", flush=True)
     arguments = ["--backend-store-uri", uri, "--host", "127.0.0.1", "--port", str(port)]
     os.execv(sys.executable, [sys.executable, "-m", "mlflow", "ui", *arguments])
 

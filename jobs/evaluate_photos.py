@@ -26,10 +26,14 @@ from slyk.photos import read_photo
 from slyk.shards.crops import crop
 from slyk.shards.sample import from_crops
 
+PROGRESS_PHOTOS = 100
+
 
 class Measured(NamedTuple):
-    """One photo. crop_error_deg: through the annotated geometry; the rest is NaN where the face was not found."""
+    """One photo. gaze: true, camera frame; crop_error_deg: through the annotated geometry; the rest is NaN where the
+    face was not found."""
 
+    gaze: Array
     crop_error_deg: float
     error_deg: float
     eyes: str
@@ -55,8 +59,12 @@ def end_to_end(model: Path, raw_root: Path, *, split: str = "test", every: int =
     estimator = GazeEstimator.load(model)
     records = split_records(raw_root, split)[::every]
     console = Console(stderr=True)
-    shown = track(records, "photos", console=console, disable=not console.is_terminal)
-    return summarize([measure(estimator, raw_root, record) for record in shown])
+    measured = []
+    for record in track(records, "photos", console=console, disable=not console.is_terminal):
+        measured.append(measure(estimator, raw_root, record))
+        if len(measured) % PROGRESS_PHOTOS == 0 and not console.is_terminal:
+            print(f"  {len(measured)}/{len(records)} photos", flush=True)
+    return summarize(measured)
 
 
 def split_records(raw_root: Path, split: str) -> list[Record]:
@@ -71,6 +79,7 @@ def split_records(raw_root: Path, split: str) -> list[Record]:
 
 def measure(estimator: GazeEstimator, raw_root: Path, record: Record) -> Measured:
     """Predicts on the photo alone, then compares: gaze in the camera frame, eyes in shares of their true distance."""
+    assert record.gaze is not None
     photo = read_photo(raw_root / record.photo)
     faces = estimator.predict_photo(photo)
     sample = from_crops(record, crop(photo, record.face, estimator.bundle.spec))
@@ -78,12 +87,18 @@ def measure(estimator: GazeEstimator, raw_root: Path, record: Record) -> Measure
     eyes_px = project(record.face.camera, record.face.eyes_mm)
     face = next((face for face in _by_distance(faces, eyes_px) if _holds(face, eyes_px)), None)
     if face is None:
-        return Measured(crop_error, np.nan, "", np.nan, np.nan, len(faces))
+        return Measured(record.gaze, crop_error, np.nan, "", np.nan, np.nan, len(faces))
     error_px = np.linalg.norm(face.eyes_px - eyes_px, axis=1).mean()
     share = float(error_px / np.linalg.norm(eyes_px[1] - eyes_px[0]))
     px_per_mm = record.face.camera[0, 0] / record.face.eyes_mm[:, 2].mean()
     return Measured(
-        crop_error, _error_deg(face.gaze, record), face.eyes, share, float(error_px / px_per_mm), len(faces) - 1
+        record.gaze,
+        crop_error,
+        _error_deg(face.gaze, record),
+        face.eyes,
+        share,
+        float(error_px / px_per_mm),
+        len(faces) - 1,
     )
 
 
@@ -107,9 +122,11 @@ def _holds(face: FacePrediction, eyes_px: Array) -> bool:
 def summarize(measured: list[Measured]) -> dict[str, Any]:
     """Means over photos, and apart for found and assumed eyes; degrees, millimetres, shares."""
     detected = [m for m in measured if m.eyes]
+    gaze = np.stack([m.gaze for m in measured])
     report: dict[str, Any] = {
         "num_photos": len(measured),
         "detected_share": len(detected) / len(measured),
+        "mean_gaze_error_deg": float(np.degrees(angular_error(gaze, gaze.mean(axis=0)[None])).mean()),
         "other_faces": sum(m.other_faces for m in measured),
         "crop_error_deg": _mean([m.crop_error_deg for m in measured]),
         "crop_error_of_detected_deg": _mean([m.crop_error_deg for m in detected]),
@@ -145,6 +162,8 @@ def print_report(report: dict[str, Any]) -> None:
         table.add_row(eyes, f"{part['share']:.1%}", *(("-" if value is None else f"{value:.3g}") for value in shown))
     both = (report["end_to_end_error_deg"], report["crop_error_of_detected_deg"])
     table.add_row("all", f"{report['detected_share']:.1%}", *(("-" if v is None else f"{v:.3g}") for v in both), "", "")
+    table.add_row("no face found", f"{1 - report['detected_share']:.1%}", "", "", "", "")
+    table.add_row("mean gaze of these photos for each", "100.0%", f"{report['mean_gaze_error_deg']:.3g}", "", "", "")
     Console(width=120).print(table)
 
 

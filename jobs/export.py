@@ -20,6 +20,7 @@ from slyk.layouts import LAYOUTS, Layout
 from slyk.synthetic.annotate import schema
 
 ANNOTATIONS = "annotations.parquet"
+NOTE = "RENDERED.md"
 
 
 def export_command(name: str, layout: str, out: Path | None) -> None:
@@ -45,6 +46,7 @@ def export(source: Path, name: str, out: Path) -> int:
         _check_target(out)
         with _terminable(), _unfinished(out) as folder:
             num_photos = _write(layout, source, folder, table)
+            (folder / NOTE).write_text(_note(name, layout), encoding="utf-8")
             folder.chmod(0o755)
             folder.replace(out)
     except OSError as error:
@@ -53,6 +55,14 @@ def export(source: Path, name: str, out: Path) -> int:
             f"{out} was not written: {f'{place}: ' if place else ''}{error.strerror or error}; mend it and run again"
         ) from None
     return num_photos
+
+
+def _note(name: str, layout: Layout) -> str:
+    return (
+        f"# No photo here shows a real person\n\nRendered by slyk (domain `{layout.DOMAIN}`) and written in the layout "
+        f"`{name}` of {layout.TITLE}; this is not that data set. People stand in the order of the rendered set.\n\n"
+        "Licence: Apache-2.0. What is exact and what was chosen: docs/layouts.md of slyk.\n"
+    )
 
 
 def _check_target(out: Path) -> None:

@@ -41,8 +41,12 @@ class Summary:
     yaw_sd_deg: float
 
     def line(self) -> str:
-        faces = f"{self.faces} faces ({self.eyes_found} with both eyes found, {self.eyes_assumed} assumed)"
-        text = f"{self.photos} photos, {faces}, {self.no_face} without a face, {self.unreadable} unreadable"
+        found = f"({self.eyes_found} with both eyes found, {self.eyes_assumed} assumed)"
+        faces, photos = (
+            f"{count} {word}{'' if count == 1 else 's'}"
+            for count, word in ((self.faces, "face"), (self.photos, "photo"))
+        )
+        text = f"{photos}, {faces} {found}, {self.no_face} without a face, {self.unreadable} unreadable"
         if not self.faces:
             return text
         pitch = f"pitch {self.pitch_mean_deg:+.1f} (SD {self.pitch_sd_deg:.1f})"
@@ -55,8 +59,8 @@ def predict(
     """Writes predictions.parquet, predictions.csv (a row a face) and overlays/ below `out`.
 
     A photo without a face or one that cannot be read gets a row with status and reason: a result, not an error.
-    camera: focal x, focal y, centre x, centre y in px of every photo; None guesses. Raises DataMissingError where the
-    paths hold no photo or the model is not there.
+    camera: focal x, focal y, centre x, centre y in px of every photo; None guesses. A photo that does not hold this
+    centre is of another size. Raises DataMissingError where a path is not there, holds no photo, or the model is not.
     """
     photos = find_photos(paths)
     estimator = GazeEstimator.load(model)
@@ -115,7 +119,9 @@ def find_photos(paths: Iterable[Path]) -> list[tuple[str, Path]]:
 
 def _below(path: Path, *, alone: bool) -> Iterator[tuple[str, Path]]:
     if not path.is_dir():
-        yield path.name, path  # also one that is not there: its row says so
+        if not path.exists():
+            raise DataMissingError(f"{path} not found: give photos or a folder of them")
+        yield path.name, path
         return
     for photo in sorted(path.rglob("*")):
         relative = photo.relative_to(path)
@@ -142,6 +148,8 @@ def _predict_one(
     except PhotoError as error:
         return [{"photo": name, "status": "unreadable", "reason": error.reason}]
     matrix = _matrix(photo, camera)
+    if not (0 <= matrix[0, 2] <= photo.shape[1] and 0 <= matrix[1, 2] <= photo.shape[0]):
+        return [{"photo": name, "status": "unreadable", "reason": "camera_of_another_size"}]
     faces = estimator.predict_photo(photo, camera=matrix, min_face_px=min_face_px)
     overlay = f"overlays/{name}" + ("" if name.endswith(".jpg") else ".jpg")
     done, data = cv2.imencode(".jpg", draw(photo, faces, matrix), [cv2.IMWRITE_JPEG_QUALITY, 90])

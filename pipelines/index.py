@@ -14,10 +14,11 @@ from jobs.cluster import connect
 from jobs.stage import stage
 from pipelines.rejects import check_fraction, print_reasons, write_rejects
 from slyk.config import Dataset, load_params
-from slyk.datasets import listing, reader
+from slyk.datasets import listing
 from slyk.datasets.pictures import file_of
 from slyk.datasets.raw import Raw
 from slyk.datasets.record import Outcome, ReadOptions, outcome_from_json, outcome_to_json, to_table
+from slyk.datasets.registry import reader
 from slyk.errors import DataMissingError
 from slyk.files import resolve, sha256
 from slyk.geometry.camera import Array, camera_matrix

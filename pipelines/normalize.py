@@ -19,8 +19,8 @@ from jobs.stage import stage
 from pipelines.index import raw_root
 from pipelines.rejects import check_fraction, print_reasons, write_rejects
 from slyk.config import load_params
-from slyk.datasets import reader
 from slyk.datasets.record import from_row
+from slyk.datasets.registry import reader
 from slyk.errors import DataMissingError
 from slyk.files import code_digest, digest, resolve
 from slyk.shards import manifest

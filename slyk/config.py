@@ -36,7 +36,7 @@ class Section(BaseModel):
 
 class Dataset(Section):
     reader: str
-    """A name of `slyk.datasets.DATASETS`."""
+    """A name of `slyk.datasets.registry.DATASETS`."""
     root: str
     """Where the raw set lives: a folder or a link to one, below SLYK_ROOT or absolute."""
     camera: tuple[Positive, Positive, Positive, Positive] | None = None

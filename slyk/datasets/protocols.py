@@ -34,9 +34,10 @@ def roles(manifest: Grouped, *, num_gate_people: int) -> Roles:
     labelled = sorted(manifest.groups("train", labelled=True), key=_stable)
     unlabelled = set(manifest.groups("train")) - set(labelled)
     if labelled and len(labelled) <= num_gate_people:
-        raise ParamsError(
+        found = (
             f"protocol.num_gate_people is {num_gate_people}, but {manifest.dataset} has {len(labelled)} training people"
         )
+        raise ParamsError(f"{found}: lower it in params.yaml, or add people")
     gate, train = labelled[:num_gate_people], labelled[num_gate_people:]
     return Roles(tuple(sorted([*train, *unlabelled])), tuple(sorted(gate)), tuple(test))
 

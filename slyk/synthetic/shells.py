@@ -35,6 +35,8 @@ class Shell(NamedTuple):
 
 
 _STRANDS = (Layer(0.55, 0.08, 0.32, 0.60), Layer(0.88, 0.30, 0.58, 0.88), Layer(1.0, 0.50, 0.86, 1.05))
+_HEAD_MM = 95.0
+"""No head is so wide; what is wider are shoulders, and the arc of the hair line shall not rise over them."""
 _CLOTH = (Layer(1.0, 0.35, 0.65, 1.0),)
 
 
@@ -57,6 +59,7 @@ def hair(p: Identity, head: Head, fields: Fields) -> Shell:
 
 def _hair_line(p: Identity, x: Array, rng: Random) -> Array:
     """Height of the lower edge of the hair over the forehead at x, with the fringe, if any."""
+    x = np.clip(x, -_HEAD_MM, _HEAD_MM)
     top = p.hair_line_mm + p.hair_round * x**2 + p.hair_slant * x + p.fringe * 34.0 * smooth(60, 20, np.abs(x))
     uneven = np.interp(x, np.linspace(-80, 80, 17), rng.normal(0.0, 2.2, 17))
     return np.asarray(top - p.hair_recede_mm * np.exp(-(((np.abs(x) - 38) / 15) ** 2)) + uneven)

@@ -7,7 +7,6 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from slyk.datasets import reader
 from slyk.datasets.record import (
     Outcome,
     Record,
@@ -17,6 +16,7 @@ from slyk.datasets.record import (
     to_row,
     to_table,
 )
+from slyk.datasets.registry import reader
 from slyk.errors import ParamsError
 from slyk.tables import write_parquet
 from tests.drawn import RawSet

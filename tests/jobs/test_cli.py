@@ -136,7 +136,7 @@ def test_predict_takes_the_challenger_and_says_so(
     add_version(tracking.connect(), model, root / "logged")
     assert slyk(monkeypatch, *command) == 0
     out = capsys.readouterr().out
-    assert "model: slyk-gaze@challenger, for want of a champion" in out and "1 photos, 0 faces" in out
+    assert "model: slyk-gaze@challenger, for want of a champion" in out and "1 photo, 0 faces" in out
     assert (root / "out" / "predictions.csv").is_file()
     assert slyk(monkeypatch, *command, "--model", str(root / "elsewhere")) == 2
     assert "elsewhere holds no model" in capsys.readouterr().err

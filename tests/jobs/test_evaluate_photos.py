@@ -17,7 +17,8 @@ from slyk.synthetic.annotate import schema
 from slyk.synthetic.render import render_person
 from tests.test_inference import ANSWER, save_constant_model
 
-NOT_FOUND = Measured(30.0, float("nan"), "", float("nan"), float("nan"), 1)
+AHEAD = np.array([0.0, 0.0, -1.0])
+NOT_FOUND = Measured(AHEAD, 30.0, float("nan"), "", float("nan"), float("nan"), 1)
 
 
 @pytest.fixture(scope="module")
@@ -45,8 +46,8 @@ def model(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def test_a_summary_by_hand() -> None:
-    found = [Measured(4.0, 6.0, "found", 0.05, 3.0, 0), Measured(6.0, 10.0, "found", 0.07, 5.0, 1)]
-    assumed = Measured(8.0, 20.0, "assumed", 0.2, 12.0, 0)
+    found = [Measured(AHEAD, 4.0, 6.0, "found", 0.05, 3.0, 0), Measured(AHEAD, 6.0, 10.0, "found", 0.07, 5.0, 1)]
+    assumed = Measured(AHEAD, 8.0, 20.0, "assumed", 0.2, 12.0, 0)
     report = summarize([*found, assumed, NOT_FOUND])
     assert report["num_photos"] == 4 and report["detected_share"] == 0.75 and report["other_faces"] == 2
     assert report["end_to_end_error_deg"] == 12.0 and report["end_to_end_median_deg"] == 10.0
@@ -59,7 +60,8 @@ def test_nothing_found_is_a_report_too(capsys: pytest.CaptureFixture[str]) -> No
     report = summarize([NOT_FOUND, NOT_FOUND])
     assert report["detected_share"] == 0.0 and report["end_to_end_error_deg"] is None
     print_report(report)
-    assert "0.0%" in capsys.readouterr().out
+    out = capsys.readouterr().out
+    assert "0.0%" in out and "no face found" in out and "100.0%" in out
 
 
 def test_only_people_of_the_split_count(raw: Path, tmp_path: Path) -> None:

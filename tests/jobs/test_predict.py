@@ -67,11 +67,24 @@ def test_only_unreadable_photos_are_a_result_too(
     photos: Path, model: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     strange = tmp_path / os.fsdecode(b"caf\xe9.jpg")
-    predict_command([photos / "letter.jpg", photos / "gone.jpg", strange], tmp_path, model)
+    strange.write_bytes(b"")
+    predict_command([photos / "letter.jpg", strange], tmp_path, model)
     table = pd.read_parquet(tmp_path / "predictions.parquet")
-    assert table["reason"].tolist() == ["not_a_photo", "not_found", "not_found"]
-    assert table["photo"][2] == r"caf\udce9.jpg"
-    assert "3 photos, 0 faces" in capsys.readouterr().out
+    assert table["reason"].tolist() == ["not_a_photo", "empty_file"]
+    assert table["photo"][1] == r"caf\udce9.jpg"
+    assert "2 photos, 0 faces" in capsys.readouterr().out
+
+
+def test_a_mistyped_path_stops_before_anything_is_written(photos: Path, model: Path, tmp_path: Path) -> None:
+    with pytest.raises(DataMissingError, match=r"gone\.jpg not found"):
+        predict_command([photos / "one.jpg", photos / "gone.jpg"], tmp_path / "out", model)
+    assert not (tmp_path / "out").exists()
+
+
+def test_a_camera_of_another_size_is_told(photos: Path, model: Path, tmp_path: Path) -> None:
+    predict([photos / "one.jpg"], tmp_path, model, (9000.0, 9000.0, 3000.0, 2000.0))
+    table = pd.read_parquet(tmp_path / "predictions.parquet")
+    assert table["reason"].tolist() == ["camera_of_another_size"]
 
 
 def test_names_from_several_places_do_not_meet(photos: Path) -> None:
