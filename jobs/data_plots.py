@@ -32,12 +32,12 @@ def dark_against_label(samples: pd.DataFrame) -> bytes:
     """The dark of the eyes, mean of both, against yaw and pitch: clouds must fall from left to right."""
     dark = (np.stack(samples["right_mm"].to_list()) + np.stack(samples["left_mm"].to_list())) / 2
     gaze = np.degrees(np.stack(samples["gaze"].to_list()))
-    size = float(np.clip(2000 / np.sqrt(len(gaze)) / 30, 0.5, 4))
+    size = float(np.clip(200 / np.sqrt(len(gaze)), 1.5, 6))
     with drawn(6.2, 3.2, columns=2) as (figure, panels):
         for axes, name, column, axis in zip(panels, ("yaw", "pitch"), (1, 0), (0, 1), strict=True):
             axes.plot(dark[:, axis], gaze[:, column], ".", color=MODEL, markersize=size, alpha=0.5, markeredgewidth=0)
             where = "right of" if axis == 0 else "below"
-            axes.set(xlabel=f"dark of the eye, mm {where} its middle", ylabel=f"label: {name} (deg)")
+            axes.set(xlabel=f"dark, mm {where} the eye's middle", ylabel=f"label: {name} (deg)")
         return png(figure)
 
 

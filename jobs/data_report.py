@@ -12,11 +12,11 @@ import pyarrow.parquet as pq
 
 from jobs import data_plots as plots
 from jobs.page import image, page, section, table
+from slyk.audit import consistency, samples_table, summary, verdicts
 from slyk.config import load_params
 from slyk.errors import DataMissingError, ParamsError
 from slyk.files import resolve, write_atomic, write_json
 from slyk.shards import manifest
-from slyk.shards.audit import consistency, samples_table, summary, verdicts
 from slyk.shards.read import ShardSet
 from slyk.shards.write import sidecar_path
 
@@ -98,7 +98,7 @@ def _verdict(f: Mapping[str, Any]) -> str:
     if f["warnings"]:
         body = "<ul>" + "".join(f"<li><b>{escape(text)}</b></li>" for text in f["warnings"]) + "</ul>"
     elif f["consistency"]:
-        body = "<p>The dark of the eyes moves as the labels say, in pitch and in yaw.</p>"
+        body = "<p>The dark of the eyes moves as the labels say, in pitch and in yaw (correlations are negative).</p>"
     else:
         body = "<p>Not checked: fewer than 30 photos have a gaze label and both eyes in the picture.</p>"
     rows = [
@@ -110,7 +110,7 @@ def _verdict(f: Mapping[str, Any]) -> str:
         )
         for name, value in f["consistency"].items()
     ]
-    names = ("angle", "correlation with the eyes (expected: negative)", "fit better mirrored", "most in")
+    names = ("angle", "correlation with the eyes", "fit better mirrored", "most in")
     return section("Do labels and pictures agree?", body + (table(names, rows) if rows else ""))
 
 

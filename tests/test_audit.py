@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from slyk.shards.audit import consistency, summary, verdicts
+from slyk.audit import consistency, summary, verdicts
 
 
 def samples(seed: int = 0, *, noise_mm: float = 1.2, count: int = 600) -> pd.DataFrame:
