@@ -1,0 +1,150 @@
+"""The data report of drawn faces, sound and with planted errors; shards verified and shown."""
+
+import json
+import re
+import shutil
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+from typer.testing import CliRunner
+
+from jobs.cli import app
+from jobs.data_report import data_report
+from pipelines.index import plan_shards
+from pipelines.rejects import write_rejects
+from slyk.datasets.record import Outcome, Record
+from slyk.errors import CorruptShardError, DataMissingError, ParamsError, SlykError
+from slyk.shards.write import Reject
+from slyk.tables import write_parquet
+from tests.drawn import REPOSITORY, RawSet, draw_raw_set, write_shards
+
+SEEN = "The dark of the eyes moves as the labels say"
+
+
+@pytest.fixture(scope="module")
+def drawn(tmp_path_factory: pytest.TempPathFactory) -> RawSet:
+    """120 faces of six people whose eyes follow their labels."""
+    return draw_raw_set(tmp_path_factory.mktemp("drawn"), num_train=5, num_test=1, num_photos=20)
+
+
+@pytest.fixture
+def workspace(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
+    monkeypatch.setenv("SLYK_ROOT", str(tmp_path))
+    shutil.copy(REPOSITORY / "params.yaml", tmp_path)
+    yield tmp_path
+
+
+def write(root: Path, raw: RawSet, records: list[Record]) -> None:
+    """Index, rejects and shards of these records."""
+    outcomes = [Outcome(record.photo, (record,)) for record in records]
+    index = plan_shards(outcomes, {record.photo: "1 v1" for record in records}, 250)
+    write_parquet(root / "data/index/synthetic.parquet", index)
+    cut = Reject("", "photos/p000/020.jpg", "index", "bad_label", "<script>alert(1)</script>")
+    write_rejects(root / "data/index/synthetic.rejects.parquet", [cut])
+    shards = root / "data/shards/synthetic"
+    write_shards(shards, RawSet(raw.root, tuple(records)))
+    write_rejects(shards / "rejects.parquet", [])
+
+
+def mirrored(record: Record) -> Record:
+    assert record.gaze is not None
+    return replace(record, gaze=record.gaze * np.array([-1.0, 1.0, 1.0]))
+
+
+def test_a_sound_set(workspace: Path, drawn: RawSet) -> None:
+    write(workspace, drawn, list(drawn.records))
+    page = data_report("synthetic").read_text()
+    told = json.loads((workspace / "reports/data/synthetic/report.json").read_text())
+    assert told["warnings"] == [] and SEEN in page
+    assert told["consistency"]["yaw"]["correlation"] < -0.6 and told["consistency"]["pitch"]["correlation"] < -0.6
+    assert (told["num_samples"], told["num_labelled"], told["num_rejects"]) == (120, 120, 1)
+    assert told["splits"] == {"test": 20, "train": 100} and told["rejects"] == {"index bad_label": 1}
+    assert "Faces and their labels" not in page and "<script" not in page
+    assert not re.search(r"(src|href)=\"(?!data:)", page)  # nothing is fetched from anywhere
+
+
+def test_the_same_twice(workspace: Path, drawn: RawSet) -> None:
+    write(workspace, drawn, list(drawn.records)[:40])
+    assert data_report("synthetic").read_bytes() == data_report("synthetic").read_bytes()
+
+
+def test_every_fifth_label_mirrored(workspace: Path, drawn: RawSet) -> None:
+    write(workspace, drawn, [mirrored(r) if i % 5 == 0 else r for i, r in enumerate(drawn.records)])
+    page = data_report("synthetic").read_text()
+    told = json.loads((workspace / "reports/data/synthetic/report.json").read_text())
+    (warning,) = told["warnings"]
+    assert warning.startswith("yaw of") and "mirrored" in warning and SEEN not in page
+    assert 0.14 < told["consistency"]["yaw"]["share_mirrored"] < 0.3
+
+
+def test_one_mirrored_person_is_named(workspace: Path, drawn: RawSet) -> None:
+    write(workspace, drawn, [mirrored(r) if r.group == "p002" else r for r in drawn.records])
+    data_report("synthetic")
+    told = json.loads((workspace / "reports/data/synthetic/report.json").read_text())
+    assert next(iter(told["consistency"]["yaw"]["groups"])) == "p002"
+
+
+def test_without_labels(workspace: Path, drawn: RawSet) -> None:
+    write(workspace, drawn, [replace(record, gaze=None) for record in drawn.records[:40]])
+    page = data_report("synthetic").read_text()
+    assert "Not checked" in page and ">Gaze<" not in page and ">Head<" in page
+
+
+def test_faces_only_when_asked_for_and_elsewhere(workspace: Path, drawn: RawSet) -> None:
+    write(workspace, drawn, list(drawn.records)[:40])
+    path = data_report("synthetic", faces=True)
+    assert path == workspace / "reports/faces/synthetic/report.html"
+    assert "Faces and their labels" in path.read_text()
+
+
+def test_what_is_missing(workspace: Path) -> None:
+    with pytest.raises(ParamsError, match=r"unknown data set mine; params\.yaml holds: synthetic"):
+        data_report("mine")
+    with pytest.raises(DataMissingError, match="run `dvc repro index@synthetic`"):
+        data_report("synthetic")
+
+
+def test_shards_verified_and_shown(workspace: Path, drawn: RawSet) -> None:
+    write(workspace, drawn, list(drawn.records)[:40])
+    runner = CliRunner()
+    assert "2 shards, 40 samples, every byte as written" in runner.invoke(app, ["shards", "verify", "synthetic"]).output
+    shown = runner.invoke(app, ["shards", "show", "synthetic", "--pictures", str(workspace / "sheet.png")])
+    assert "train: 40 samples of 2 groups, 40 with gaze, eyes {'annotated': 40}" in shown.output
+    assert cv2.imread(str(workspace / "sheet.png")).std() > 20
+    assert isinstance(runner.invoke(app, ["shards", "show", "synthetic", "--pictures", "a.jpg"]).exception, SlykError)
+
+
+def test_every_damaged_shard_and_every_stranger_is_told(workspace: Path, drawn: RawSet) -> None:
+    write(workspace, drawn, list(drawn.records)[:60])
+    shards = workspace / "data/shards/synthetic"
+    data = bytearray((shards / "p000-00000.tar").read_bytes())
+    data[5000] ^= 1
+    (shards / "p000-00000.tar").write_bytes(data)
+    (shards / "p001-00000.tar").unlink()
+    (shards / "p009-00000.tar").write_bytes(b"of another set")
+    found = CliRunner().invoke(app, ["shards", "verify", "synthetic"]).exception
+    assert isinstance(found, CorruptShardError)
+    assert "3 findings" in str(found)
+    for name in (
+        "p000-00000.tar: member p000/000.face.jpg differs",
+        "p001-00000.tar is named",
+        "p009-00000.tar is not",
+    ):
+        assert name in str(found)
+
+
+def test_a_manifest_that_leads_out_is_refused(workspace: Path, drawn: RawSet) -> None:
+    write(workspace, drawn, list(drawn.records)[:20])
+    from slyk.files import digest
+
+    path = workspace / "data/shards/synthetic/manifest.json"
+    body = json.loads(path.read_text())
+    body["shards"][0]["name"] = "../../secret"
+    body["digest"] = digest({name: value for name, value in body.items() if name != "digest"})
+    path.write_text(json.dumps(body))
+    found = CliRunner().invoke(app, ["shards", "show", "synthetic"]).exception
+    assert isinstance(found, CorruptShardError) and "no plain file name" in str(found)

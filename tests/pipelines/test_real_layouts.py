@@ -1,0 +1,70 @@
+"""Rendered sets in the layouts of real ones, from listing to shards, by the functions of the stages."""
+
+import shutil
+from functools import partial
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from pipelines.index import plan_shards, unique_keys, with_photos
+from slyk.datasets import listing
+from slyk.datasets.raw import Raw
+from slyk.datasets.record import Outcome, ReadOptions, from_row
+from slyk.datasets.registry import DATASETS, reader
+from slyk.shards import manifest
+from slyk.shards.crops import CropSpec
+from slyk.shards.read import ShardSet
+from slyk.shards.write import ShardPlan, write_shard
+from tests.layouts.rendered import Export
+
+LAYOUTS = ("mpiifacegaze", "gaze360", "xgaze", "xgaze_224", "raf_db")
+
+
+def read_all(name: str, root: Path) -> list[Outcome]:
+    entries = list(listing.scan(root))
+    versions = {entry.path: f"{entry.size} {entry.version}" for entry in entries}
+    outcomes = reader(name).read(Raw(root), reader(name).units([e.path for e in entries]), ReadOptions())
+    return unique_keys([with_photos(outcome, versions) for outcome in outcomes])
+
+
+@pytest.mark.parametrize("name", LAYOUTS)
+def test_from_a_real_layout_to_shards(name: str, exported: Export, spec: CropSpec, tmp_path: Path) -> None:
+    made = exported(name)
+    outcomes = read_all(name, made.out)
+    table = plan_shards(outcomes, {e.path: "v1" for e in listing.scan(made.out)}, 250)
+    assert table["photo_version"].notna().all() and table["key"].is_unique
+    sidecars = []
+    for (shard, group, split), rows in table.groupby(["shard", "group", "split"]):
+        records = [from_row(row) for row in rows.to_dict("records")]
+        assert len({record.split for record in records}) == 1
+        plan = ShardPlan(str(shard), str(group), str(split), "plan")
+        picture = partial(reader(name).picture, Raw(made.out))
+        sidecars.append(write_shard(tmp_path, plan, records, picture=picture, spec=spec, jpeg_quality=95))
+    manifest.write(tmp_path, name, reader(name).LICENCE, spec.as_dict(), sidecars)
+    samples = ShardSet.open(tmp_path)
+    rejected = sum(len(s["rejects"]) for s in sidecars)
+    assert len(samples) + rejected == len(table) and rejected == 0
+    for sample in list(samples)[:3]:
+        assert sample.face.std() > 5 and sample.known in ("measured", "aligned", "normalized")
+    if name != "raf_db":
+        assert sum(sample.gaze is not None for sample in samples) > len(samples) / 3
+
+
+def test_a_photo_that_is_gone_is_told(exported: Export, tmp_path: Path) -> None:
+    """Every label of a photo that nobody listed becomes a reject; the others are read."""
+    root = tmp_path / "set"
+    shutil.copytree(exported("mpiifacegaze").out, root)
+    gone = next(root.glob("p00/day*/*.jpg"))
+    gone.unlink()
+    outcomes = read_all("mpiifacegaze", root)
+    (told,) = [outcome for outcome in outcomes if not outcome.records]
+    assert (told.reason, told.photo) == ("photo_missing", gone.relative_to(root).as_posix())
+    assert len(outcomes) == len(read_all("mpiifacegaze", exported("mpiifacegaze").out))
+
+
+@pytest.mark.parametrize("name", DATASETS)
+def test_each_reader_says_what_it_is(name: str) -> None:
+    module = DATASETS[name]
+    assert module.TITLE and module.LICENCE and module.SOURCE and 1 <= module.PER_TASK <= 1000
+    assert np.all([callable(getattr(module, function)) for function in ("units", "read", "picture")])
