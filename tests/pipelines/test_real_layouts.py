@@ -5,6 +5,7 @@ from functools import partial
 from pathlib import Path
 
 import numpy as np
+import pyarrow as pa
 import pytest
 
 from pipelines.index import plan_shards, unique_keys, with_photos
@@ -36,7 +37,7 @@ def test_from_a_real_layout_to_shards(name: str, exported: Export, spec: CropSpe
     assert table["photo_version"].notna().all() and table["key"].is_unique
     sidecars = []
     for (shard, group, split), rows in table.groupby(["shard", "group", "split"]):
-        records = [from_row(row) for row in rows.to_dict("records")]
+        records = [from_row(row) for row in pa.Table.from_pandas(rows).to_pylist()]
         assert len({record.split for record in records}) == 1
         plan = ShardPlan(str(shard), str(group), str(split), "plan")
         picture = partial(reader(name).picture, Raw(made.out))
