@@ -123,6 +123,7 @@ def import_afresh(modules: list[str], folder: Path) -> dict[str, Any]:
     return dict(json.loads(answer))
 
 
+@pytest.mark.slow
 def test_importing_any_module_does_nothing_else(tmp_path: Path) -> None:
     told = import_afresh(sorted(set(ALL) - {"jobs.pyfunc"}), tmp_path)  # jobs.pyfunc is run by MLflow, not by us
     assert told["threads"] == 1

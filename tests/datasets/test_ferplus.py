@@ -191,6 +191,7 @@ def test_what_is_missing_is_named(tmp_path: Path) -> None:
         picture(Raw(tmp_path / "none"), f"{PIXELS}#0")
 
 
+@pytest.mark.slow
 def test_the_real_votes(tmp_path: Path) -> None:
     """All 35,887 rows: 28,709, 3,589 and 3,589; 173 have no image name."""
     if not REAL_VOTES.is_file():

@@ -93,6 +93,7 @@ def test_results(root: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.Cap
     assert "slyk predict" in out
 
 
+@pytest.mark.slow
 def test_promote_compare_rollback(
     root: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:

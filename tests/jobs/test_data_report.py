@@ -67,6 +67,7 @@ def test_a_sound_set(workspace: Path, drawn: RawSet) -> None:
     assert not re.search(r"(src|href)=\"(?!data:)", page)  # nothing is fetched from anywhere
 
 
+@pytest.mark.slow
 def test_the_same_twice(workspace: Path, drawn: RawSet) -> None:
     write(workspace, drawn, list(drawn.records)[:32])
     assert data_report("synthetic").read_bytes() == data_report("synthetic").read_bytes()
@@ -94,6 +95,7 @@ def test_without_labels(workspace: Path, drawn: RawSet) -> None:
     assert "Not checked" in page and ">Gaze<" not in page and ">Head<" in page
 
 
+@pytest.mark.slow
 def test_faces_only_when_asked_for_and_elsewhere(workspace: Path, drawn: RawSet) -> None:
     write(workspace, drawn, list(drawn.records)[:32])
     path = data_report("synthetic", faces=True)

@@ -156,6 +156,7 @@ def test_overlays_of_any_size(shape: tuple[int, int, int]) -> None:
     assert (picture != 200).any(axis=-1).mean() > 0.002
 
 
+@pytest.mark.slow
 def test_neither_ray_nor_mlflow_nor_dvc_is_imported(photos: Path, model: Path, tmp_path: Path) -> None:
     code = (
         "import json, sys; from pathlib import Path; from jobs.predict import predict; "

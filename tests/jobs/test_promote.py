@@ -52,6 +52,7 @@ def workspace(root: Path) -> Workspace:
     return Workspace(root)
 
 
+@pytest.mark.slow
 def test_first_then_refused_then_promoted_then_back(workspace: Workspace) -> None:
     assert workspace.champion() is None
     first = workspace.build(CLOSE)
@@ -95,6 +96,7 @@ def test_a_first_model_must_beat_the_mean_gaze(workspace: Workspace) -> None:
         rollback(workspace.params)
 
 
+@pytest.mark.slow
 def test_force_first_asks_no_champion(workspace: Workspace) -> None:
     first = workspace.build(EXACT)
     workspace.promote()

@@ -93,6 +93,7 @@ def test_a_hidden_eye_stands_where_the_other_suggests() -> None:
     assert eye_error(face, known.eyes_px) < 0.4
 
 
+@pytest.mark.slow
 def test_real_portraits_yield_one_face_each() -> None:
     """Every fifteenth portrait: one face with the right size, most with both eyes, in reasonable time."""
     photos = real_photos("portraits")[::15]

@@ -69,6 +69,7 @@ def test_the_moving_average_by_hand(module: MBYOL) -> None:
         torch.testing.assert_close(value, online[name.removeprefix("target_")])
 
 
+@pytest.mark.slow
 def test_pretraining_drives_it_and_the_loss_falls(module: MBYOL) -> None:
     trainable = Pretraining(module)
     optimizer = adamw([(module, 3e-3)], weight_decay=0.0)

@@ -132,6 +132,7 @@ def test_errors_inside_workers_are_one_line(tmp_path: Path) -> None:
     assert f"error: {place}/p001: File exists; mend it and run again" in told and "Traceback" not in told
 
 
+@pytest.mark.slow
 def test_files_of_others_stop_it(tmp_path: Path) -> None:
     prepare(tmp_path)
     theirs = tmp_path / "theirs"
@@ -157,6 +158,7 @@ def test_only_what_render_names_is_removed(tmp_path: Path) -> None:
     assert not any(path.parent.exists() for path in stale)
 
 
+@pytest.mark.slow
 def test_a_set_that_params_do_not_hold(tmp_path: Path) -> None:
     prepare(tmp_path)
     assert "render holds no 'celeb'; params.yaml holds there: synthetic" in run(tmp_path, name="celeb", status=2)

@@ -49,6 +49,7 @@ def test_stock_webdataset_reads_the_same(shards: Path) -> None:
         np.testing.assert_array_equal(again.gaze, ours[index].gaze)
 
 
+@pytest.mark.slow
 def test_our_offsets_are_the_bytes_of_stock_webdataset(shards: Path) -> None:
     for shard in manifest.load(shards).shards:
         data = (shards / f"{shard.name}.tar").read_bytes()

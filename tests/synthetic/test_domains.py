@@ -282,6 +282,7 @@ class TestStudio:
 
 
 class TestNearEye:
+    @pytest.mark.slow
     @pytest.mark.parametrize("number", [0, 1])
     def test_movements_are_what_the_eye_does(self, number: int) -> None:
         video = taken("near_eye", number, 400)

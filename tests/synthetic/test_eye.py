@@ -159,6 +159,7 @@ def test_sunglasses_hide_the_eyes_in_the_labels(who: Person) -> None:
     assert min(clear["eye_visible"]) > 0.9 * min(bare["eye_visible"])
 
 
+@pytest.mark.slow
 def test_two_rays_a_pixel_are_enough() -> None:
     """Mean difference from four rays a pixel and axis around the eyes at 224 px, on people without skin texture."""
     differences = []

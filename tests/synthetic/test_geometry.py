@@ -32,6 +32,7 @@ def centroid(regions: Mask, scene: Scene, index: int, *wanted: Region) -> Array:
     return np.asarray(photo[np.abs(photo[:, 0] - middle[0]) < 40].mean(axis=0))
 
 
+@pytest.mark.slow
 def test_a_gaze_step_moves_the_iris_as_the_ball_turns(who: Person) -> None:
     straight = wide_open(posed(who))
     px_per_mm = straight.camera[0, 0] / (straight.eyes[0, 2] - IRIS_PLANE_MM)

@@ -33,6 +33,7 @@ def scene_of(who: Person, number: int, px: int, **changes: object) -> Scene:
     return make_scene(who.identity, who.head, replace(setup, **changes))  # type: ignore[arg-type]
 
 
+@pytest.mark.slow
 def test_two_processes_write_the_same_bytes() -> None:
     here = [
         hashlib.sha256(shot.photo + shot.mask).hexdigest()
