@@ -62,8 +62,9 @@ def raw_root(name: str, dataset: Dataset) -> Raw:
     """The raw set. Raises DataMissingError saying where to put it and what to run."""
     raw = Raw(dataset.root if "://" in dataset.root else resolve(dataset.root))
     if not raw.exists():
+        kind = reader(dataset.reader)
         raise DataMissingError(
-            f"{raw.root} not found: place or link {name} there (docs/datasets.md), "
+            f"{raw.root} not found: place or link {name} there ({kind.TITLE}: {kind.SOURCE}; docs/datasets.md), "
             f"then run: slyk data scan {name} && dvc repro"
         )
     return raw
