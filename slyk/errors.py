@@ -13,6 +13,10 @@ class DataMissingError(SlykError):
     """A raw data set, an index or a set of shards is not where params.yaml says."""
 
 
+class StorageError(SlykError):
+    """A storage behind a URL does not answer or refuses: that says nothing about the data in it."""
+
+
 class CorruptShardError(SlykError):
     """A shard differs from its manifest; the message names file and member."""
 
