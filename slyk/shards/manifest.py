@@ -2,14 +2,14 @@
 
 import json
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from slyk.errors import CorruptShardError, DataMissingError
+from slyk.errors import CorruptShardError, DataMissingError, ParamsError
 from slyk.files import digest, write_json
-from slyk.shards.sample import CONVENTION, MEMBERS
+from slyk.shards.sample import CONVENTION, DECODERS, EYE_MEMBERS, MEMBERS
 
 NAME = "manifest.json"
 _NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]*")
@@ -29,13 +29,19 @@ class ShardEntry:
 
 @dataclass(frozen=True)
 class Manifest:
-    """dataset: its name in params.yaml; crops: arguments of CropSpec; digest: over everything else here."""
+    """dataset: its name in params.yaml; crops: arguments of CropSpec, or of EyeSpec; members: of each sample, MEMBERS or
+    EYE_MEMBERS; digest: over everything else here."""
 
     dataset: str
     licence: str
     crops: dict[str, Any]
+    members: tuple[str, ...]
     shards: tuple[ShardEntry, ...]
     digest: str
+
+    @property
+    def shows_faces(self) -> bool:
+        return self.members == MEMBERS
 
     @property
     def num_samples(self) -> int:
@@ -48,7 +54,14 @@ class Manifest:
         )
 
 
-def write(folder: Path, dataset: str, licence: str, crops: dict[str, Any], sidecars: Iterable[dict[str, Any]]) -> None:
+def write(
+    folder: Path,
+    dataset: str,
+    licence: str,
+    crops: dict[str, Any],
+    sidecars: Iterable[dict[str, Any]],
+    members: Sequence[str] = MEMBERS,
+) -> None:
     """Writes `manifest.json` from the shards' sidecars."""
     names = ShardEntry.__dataclass_fields__
     shards = [{name: s[name] for name in names} for s in sorted(sidecars, key=lambda s: str(s["name"]))]
@@ -57,7 +70,7 @@ def write(folder: Path, dataset: str, licence: str, crops: dict[str, Any], sidec
         "dataset": dataset,
         "licence": licence,
         "convention": CONVENTION,
-        "members": list(MEMBERS),
+        "members": list(members),
         "crops": crops,
         "shards": shards,
         "num_samples": sum(s["num_samples"] for s in shards),
@@ -83,4 +96,18 @@ def load(folder: Path) -> Manifest:
     for shard in shards:
         if not _NAME.fullmatch(shard.name):
             raise CorruptShardError(f"{folder / NAME} names a shard {shard.name!r}, which is no plain file name")
-    return Manifest(body["dataset"], body["licence"], body["crops"], shards, body["digest"])
+    members = tuple(body["members"])
+    if members not in DECODERS:
+        raise CorruptShardError(f"{folder / NAME}: samples of {members}, expected {MEMBERS} or {EYE_MEMBERS}")
+    return Manifest(body["dataset"], body["licence"], body["crops"], members, shards, body["digest"])
+
+
+def load_faces(folder: Path) -> Manifest:
+    """The manifest of a set that shows faces. Raises as `load` does, and ParamsError for a set of single eyes."""
+    found = load(folder)
+    if not found.shows_faces:
+        raise ParamsError(
+            f"{found.dataset} shows one eye a photo and no face; it is for landmarks: take it out of the `datasets` of "
+            "pretrain and finetune in params.yaml"
+        )
+    return found
