@@ -36,6 +36,7 @@ from slyk.errors import DataMissingError, PhotoError
 from slyk.geometry.camera import Array
 from slyk.geometry.head_pose import rotation_from_vector
 from slyk.geometry.normalize import FaceGeometry
+from slyk.photos import Canvas
 
 TITLE = "ETH-XGaze (raw)"
 LICENCE = "CC BY-NC-SA 4.0"
@@ -107,7 +108,7 @@ def read(raw: Raw, chosen: Sequence[str], options: ReadOptions) -> Iterator[Outc
                 yield Outcome(photo, reason=error.reason, detail=f"{name}, line {number}: {error.detail}")
 
 
-def picture(raw: Raw, name: str) -> Image:
+def picture(raw: Raw, name: str, canvas: Canvas | None = None) -> Image:
     """The photo of a record; of a camera that hung upside down, undistorted and turned back.
 
     Raises PhotoError, `wrong_size` where the photo was scaled and no longer fits its calibration.
