@@ -49,7 +49,7 @@ def main() -> None:
     args = parser.parse_args()
     params = load_params(resolve("params.yaml"))
     models, shards, out = resolve(args.models), resolve(args.shards), resolve(args.out)
-    manifests = {name: manifest.load(shards / name) for name in params.finetune.gaze.datasets}
+    manifests = {name: manifest.load(shards / name).faces() for name in params.finetune.gaze.datasets}
     with tracking.stage_run(f"evaluate@{args.task}", params=params, sections=("protocol", "evaluate")) as run:
         for found in manifests.values():
             run.log_dataset(found, context="test people")

@@ -105,7 +105,7 @@ def training_sources(params: Params, datasets: tuple[str, ...], shards: Path) ->
     """The training groups of each named set: never a gate or test group."""
     sources = {}
     for name in datasets:
-        chosen = roles(manifest.load(shards / name), num_gate_people=params.protocol.num_gate_people)
+        chosen = roles(manifest.load(shards / name).faces(), num_gate_people=params.protocol.num_gate_people)
         sources[name] = Source(shards / name, chosen.train)
     return sources
 

@@ -109,7 +109,7 @@ def measure(params: Params, shards: Path, challenger: Any, champion: Any | None)
     mine, theirs = [], []
     training_gaze = []
     for name in params.finetune.gaze.datasets:
-        people = roles(manifest.load(shards / name), num_gate_people=params.protocol.num_gate_people)
+        people = roles(manifest.load(shards / name).faces(), num_gate_people=params.protocol.num_gate_people)
         check_unseen(bundle, name, people.gate)
         if rival is not None:
             _warn_of_seen(rival, name, people.gate)

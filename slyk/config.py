@@ -94,6 +94,8 @@ class Normalize(Section):
     eye_margin: Annotated[float, Field(ge=1.6)]
     eye_zoom: Positive
     """Eye px/mm over face px/mm."""
+    one_eye_px: Annotated[int, Field(ge=16, le=1024)]
+    """Longer side of the stored picture, in sets that show one eye and no face."""
     jpeg_quality: Annotated[int, Field(ge=50, le=100)]
     max_reject_fraction: Fraction
 
@@ -244,11 +246,6 @@ class Params(Section):
                 raise ValueError(
                     f"render.{name} makes data/raw/{name}, but datasets.{name} is another set of that name "
                     f"(reader {dataset.reader}, root {dataset.root}): rename one"
-                )
-            if ours and self.render[name].domain == "near_eye":
-                raise ValueError(
-                    f"datasets.{name} shows one eye (domain near_eye), which cannot be normalized to a face: take it "
-                    "out of datasets; render makes it without, for landmarks"
                 )
         return self
 

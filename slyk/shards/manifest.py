@@ -29,15 +29,15 @@ class ShardEntry:
 
 @dataclass(frozen=True)
 class Manifest:
-    """dataset: its name in params.yaml; crops: arguments of CropSpec, or of EyeSpec; members: of each sample, MEMBERS or
+    """dataset: its name in params.yaml; crops: arguments of CropSpec or EyeSpec; members: of each sample, MEMBERS or
     EYE_MEMBERS; digest: over everything else here."""
 
     dataset: str
     licence: str
     crops: dict[str, Any]
-    members: tuple[str, ...]
     shards: tuple[ShardEntry, ...]
     digest: str
+    members: tuple[str, ...] = MEMBERS
 
     @property
     def shows_faces(self) -> bool:
@@ -46,6 +46,15 @@ class Manifest:
     @property
     def num_samples(self) -> int:
         return sum(shard.num_samples for shard in self.shards)
+
+    def faces(self) -> "Manifest":
+        """This manifest, for those who need faces. Raises ParamsError for a set that shows none."""
+        if not self.shows_faces:
+            raise ParamsError(
+                f"{self.dataset} shows one eye a photo and no face; it is for landmarks: take it out of the `datasets` "
+                "of pretrain and finetune in params.yaml"
+            )
+        return self
 
     def groups(self, split: str | None = None, *, labelled: bool = False) -> list[str]:
         """Names of the groups of a split (or of all), sorted; `labelled` keeps those with gaze labels."""
@@ -96,18 +105,7 @@ def load(folder: Path) -> Manifest:
     for shard in shards:
         if not _NAME.fullmatch(shard.name):
             raise CorruptShardError(f"{folder / NAME} names a shard {shard.name!r}, which is no plain file name")
-    members = tuple(body["members"])
+    members = tuple(map(str, body["members"]))
     if members not in DECODERS:
         raise CorruptShardError(f"{folder / NAME}: samples of {members}, expected {MEMBERS} or {EYE_MEMBERS}")
-    return Manifest(body["dataset"], body["licence"], body["crops"], members, shards, body["digest"])
-
-
-def load_faces(folder: Path) -> Manifest:
-    """The manifest of a set that shows faces. Raises as `load` does, and ParamsError for a set of single eyes."""
-    found = load(folder)
-    if not found.shows_faces:
-        raise ParamsError(
-            f"{found.dataset} shows one eye a photo and no face; it is for landmarks: take it out of the `datasets` of "
-            "pretrain and finetune in params.yaml"
-        )
-    return found
+    return Manifest(body["dataset"], body["licence"], body["crops"], shards, body["digest"], members)

@@ -1,14 +1,12 @@
 """What a picture looks like in a few numbers, for audit and filters: light, sharpness, where an eye is dark, a hash."""
 
-from functools import lru_cache
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import cv2
 import numpy as np
 from numpy.typing import NDArray
 
 from slyk.datasets.record import Labels
-from slyk.geometry.camera import Array
 from slyk.shards.crops import Crops, CropSpec, Image
 from slyk.shards.eyes import Eye
 from slyk.shards.phash import phash
@@ -18,6 +16,10 @@ _REACH_MM = (13.0, 8.0)
 _BLUR_MM = 0.8
 _DARKEST = 0.12
 """Share of the window that counts as dark: an iris covers 11 to 16 % of it (our choice)."""
+_INNER = 0.7
+"""Share of an opening's width and height in which its dark is looked for: at its edge lie the shadow of the upper lid
+and the lashes. On 394 rendered eyes of 8 people the dark then follows pitch and yaw at -0.96 and -0.99 (as
+the pupil's own place does), over the whole opening at -0.90 and -0.87."""
 _MIN_OPENING = 0.02
 """Share of a picture of one eye below which the opening of the lids shows no iris."""
 
@@ -39,9 +41,9 @@ class Measures(NamedTuple):
 
 
 class EyeMeasures(NamedTuple):
-    """The first four as of a face; dark (2,): x, y of the middle of the darkest part of the opening between the lids
-    from the opening's middle, in widths of the opening, None where the lids are as good as closed or labelled as not
-    seen; where lids are not labelled, of the picture, in widths of it."""
+    """The first four as of a face; dark (2,): x, y of the middle of the dark within the opening of the lids from the
+    opening's middle, in widths of the opening; of the picture instead where lids are not labelled; None where they are
+    as good as closed or labelled as not seen."""
 
     luminance: float
     contrast: float
@@ -77,48 +79,46 @@ def dark_mm(eye: Image, px_per_mm: float) -> list[float]:
     y, x = eye.shape[0] // 2, eye.shape[1] // 2
     window = _blurred(eye[y - half[1] : y + half[1], x - half[0] : x + half[0]], _BLUR_MM * px_per_mm)
     limit = np.partition(window, int(_DARKEST * window.size), axis=None)[int(_DARKEST * window.size)]
-    across, down = _middle(cv2.threshold(window, float(limit), 1, cv2.THRESH_BINARY_INV)[1])
-    return [round((across - half[0] + 0.5) / px_per_mm, 3), round((down - half[1] + 0.5) / px_per_mm, 3)]
+    moments = cv2.moments(cv2.threshold(window, float(limit), 1, cv2.THRESH_BINARY_INV)[1])
+    across, down = moments["m10"] / moments["m00"] - half[0] + 0.5, moments["m01"] / moments["m00"] - half[1] + 0.5
+    return [round(across / px_per_mm, 3), round(down / px_per_mm, 3)]
 
 
 def _dark_of_opening(eye: Eye, labels: Labels) -> list[float] | None:
-    """See EyeMeasures. The opening is the convex hull of the lids' points, in whatever order a set lists them."""
+    """See EyeMeasures. Each pixel counts by how much darker it is than all but `_DARKEST` of those looked at."""
     height, width = eye.picture.shape[:2]
-    corners = np.array([[0.0, 0.0], [width - 1, 0.0], [width - 1, height - 1], [0.0, height - 1]])
-    if labels.get("lid_px") is not None:
-        if labels.get("lid_valid") is False:
-            return None
-        lids = np.asarray(labels["lid_px"], dtype=np.float64)
-        corners = cv2.convexHull(cv2.perspectiveTransform(lids[None], eye.eye_from_photo)[0].astype(np.float32))[:, 0]
-    if cv2.contourArea(corners.astype(np.float32)) < _MIN_OPENING * width * height:
+    corners = _opening(eye, labels)
+    moments = cv2.moments(corners)
+    if labels.get("lid_valid") is False or moments["m00"] < _MIN_OPENING * width * height:
         return None
-    wide = float(np.ptp(corners[:, 0]))
-    opening = np.zeros((height, width), np.uint8)
-    cv2.fillConvexPoly(opening, np.round(corners).astype(np.int32), 1)
-    grey = _blurred(eye.picture, 0.03 * wide)
-    inside = grey[opening > 0]
-    if not inside.size:  # the lids' points lie beside the picture
+    middle, wide = np.array([moments["m10"], moments["m01"]]) / moments["m00"], float(np.ptp(corners[:, 0]))
+    inner = middle + _INNER * (corners - middle)
+    left, top = (max(0, int(value)) for value in np.floor(inner.min(axis=0)))
+    right, bottom = (int(value) + 1 for value in np.ceil(inner.max(axis=0)))
+    part = eye.picture[top : max(0, bottom), left : max(0, right)]
+    if not part.size:  # the points lie beside the picture
         return None
-    limit = np.partition(inside, int(_DARKEST * inside.size))[int(_DARKEST * inside.size)]
-    across, down = _middle(((grey <= limit) & (opening > 0)).astype(np.uint8))
-    middle_x, middle_y = _middle(opening)
-    return [round((across - middle_x) / wide, 4), round((down - middle_y) / wide, 4)]
+    inside = cv2.fillConvexPoly(np.zeros(part.shape[:2], np.uint8), np.rint(inner - [left, top]).astype(np.int32), 1)
+    grey = _blurred(part, 0.02 * wide)
+    seen = grey[inside > 0]
+    limit = np.partition(seen, int(_DARKEST * seen.size))[int(_DARKEST * seen.size)]
+    dark = cv2.moments(cv2.subtract(np.full_like(grey, limit), grey) * inside)
+    if dark["m00"] == 0:
+        return None
+    across, down = np.array([dark["m10"], dark["m01"]]) / dark["m00"] + [left, top] - middle
+    return [round(float(across) / wide, 4), round(float(down) / wide, 4)]
+
+
+def _opening(eye: Eye, labels: Labels) -> NDArray[np.float32]:
+    """Corners (K, 2) in the picture: of the convex hull of the lids' points, in whatever order a set lists them, or of
+    the picture."""
+    if labels.get("lid_px") is None:
+        height, width = eye.picture.shape[:2]
+        return np.array([[0, 0], [width - 1, 0], [width - 1, height - 1], [0, height - 1]], np.float32)
+    lids = cv2.perspectiveTransform(np.array([labels["lid_px"]], np.float64), eye.eye_from_photo)
+    return np.asarray(cv2.convexHull(lids[0].astype(np.float32))[:, 0], dtype=np.float32)
 
 
 def _blurred(picture: Image, sigma_px: float) -> NDArray[np.uint8]:
     """Grey (H, W), smoothed."""
-    grey = cv2.cvtColor(picture, cv2.COLOR_BGR2GRAY)
-    kernel = _gauss(sigma_px)
-    return np.asarray(cv2.sepFilter2D(grey, cv2.CV_8U, kernel, kernel), dtype=np.uint8)
-
-
-@lru_cache(maxsize=64)
-def _gauss(sigma_px: float) -> Array:
-    """Weights (K, 1) to three SD, as cv2.GaussianBlur takes them, which needs twice the time."""
-    return np.asarray(cv2.getGaussianKernel(round(6 * sigma_px + 1) | 1, sigma_px, cv2.CV_32F))
-
-
-def _middle(mask: NDArray[Any]) -> tuple[float, float]:
-    """x, y of the middle of the pixels that are 1."""
-    moments = cv2.moments(mask)
-    return moments["m10"] / moments["m00"], moments["m01"] / moments["m00"]
+    return np.asarray(cv2.GaussianBlur(cv2.cvtColor(picture, cv2.COLOR_BGR2GRAY), (0, 0), sigma_px), dtype=np.uint8)

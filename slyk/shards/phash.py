@@ -17,7 +17,7 @@ _FREQUENCIES = np.arange(1, 9)
 
 
 def phash(grey: Image) -> str:
-    """16 hexadecimal digits of a picture (H, W): the signs of its cosine transform at frequencies 1 to 8 of either axis.
+    """16 hexadecimal digits of a picture (H, W): signs of its cosine transform at frequencies 1 to 8 of either axis.
 
     Without frequency 0 no even change of light counts. The table of cosines holds whole numbers, so that all sums are
     exact (sides to 5,800 px) and no bit hangs on the processor. After the DCT hashes that are in common use; those

@@ -1,8 +1,8 @@
 """One sample of a shard: how it is written and how it is read, together.
 
 Members of a face, adjacent in the tar: `KEY.face.jpg`, `KEY.right.jpg`, `KEY.left.jpg` (the subject's right and left
-eye; right is image-left) and `KEY.json`. Of an eye, in sets that show one eye and no face: `KEY.eye.jpg` and `KEY.json`.
-A set is of one kind, which its manifest tells by its `members`.
+eye; right is image-left) and `KEY.json`. In sets that show one eye and no face: `KEY.eye.jpg` and `KEY.json`. A set is
+of one kind, which its manifest tells by its `members`.
 """
 
 import json
@@ -74,7 +74,7 @@ class EyeSample:
     labels: Labels = field(default_factory=dict)
 
 
-S = TypeVar("S", Sample, EyeSample, default=Sample)
+S = TypeVar("S", bound=Sample | EyeSample, default=Sample)
 
 
 def from_crops(record: Record, crops: Crops) -> Sample:

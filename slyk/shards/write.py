@@ -143,5 +143,6 @@ def _reject(record: Record, error: Exception) -> Reject:
         raise OSError(errno.ENOMEM, os.strerror(errno.ENOMEM), record.photo) from error
     if isinstance(error, SlykError | ConnectionError) or getattr(error, "errno", 0) in _OF_THE_MACHINE:
         raise error
-    told = " ".join(str(error).split())[:200]
-    return Reject(record.key, record.photo, "normalize", "unreadable", told, type(error).__name__)
+    kind, told = type(error), " ".join(str(getattr(error, "err", error)).split())[:200]  # cv2.error tells its lines too
+    name = kind.__name__ if kind.__module__ == "builtins" else f"{kind.__module__}.{kind.__name__}"
+    return Reject(record.key, record.photo, "normalize", "unreadable", told, name)

@@ -10,7 +10,7 @@ import pytest
 from numpy.typing import NDArray
 
 from jobs.export import export
-from slyk.layouts.conic import circle_ellipse
+from slyk.geometry.ellipse import circle_ellipse
 from tests.layouts.rendered import Array, Export, Exported, Row, angle_deg, annotated, array, unit
 
 FOLDER = Path("TEyeDSSingleFiles/Dikablis")
