@@ -11,9 +11,11 @@ import pandas as pd
 import pyarrow.parquet as pq
 
 from jobs import data_plots as plots
+from jobs import page as page_parts
 from jobs.page import image, page, section, table
-from slyk.audit import consistency, samples_table, summary, verdicts
+from slyk.audit import consistency, near_duplicates, samples_table, summary, verdicts
 from slyk.config import load_params
+from slyk.duplicates import faces_below
 from slyk.errors import DataMissingError, ParamsError
 from slyk.files import resolve, write_atomic, write_json
 from slyk.shards import manifest
@@ -49,6 +51,7 @@ def write_report(name: str, index: Path, rejects: Path, shards: Path, out: Path,
     figures = summary(samples, rejected, pq.read_table(index).to_pandas())
     checks = consistency(samples)
     figures |= {"dataset": name, "licence": about.licence, "consistency": checks, "warnings": verdicts(checks)}
+    figures["near_duplicates"] = near_duplicates(samples, about.dataset, faces_below(shards.parent))
     write_json(out / "report.json", figures)
     sheet = contact_sheet(ShardSet.open(shards)) if faces else None
     target = out / "report.html"
@@ -77,7 +80,7 @@ def _html(figures: Mapping[str, Any], samples: pd.DataFrame, sheet: bytes | None
                 )
         parts.append(section("Head", image("head", plots.angle_map(samples, "head"))))
         parts.append(section("Light and sharpness of the faces", image("light", plots.light(samples))))
-    parts += [_rejects(figures), _counts(figures)]
+    parts += [_near_duplicates(figures), _rejects(figures), _counts(figures)]
     return page(f"data report: {figures['dataset']}", parts)
 
 
@@ -112,6 +115,13 @@ def _verdict(f: Mapping[str, Any]) -> str:
     ]
     names = ("angle", "correlation with the eyes", "fit better mirrored", "most in")
     return section("Do labels and pictures agree?", body + (table(names, rows) if rows else ""))
+
+
+def _near_duplicates(f: Mapping[str, Any]) -> str:
+    across = f["near_duplicates"]
+    return page_parts.near_duplicates(
+        "Near-duplicates across splits", "test photos, against training photos,", across["across_splits"]
+    ) + page_parts.near_duplicates("Near-duplicates across groups", "photos", across["across_groups"])
 
 
 def _rejects(f: Mapping[str, Any]) -> str:

@@ -1,8 +1,9 @@
 """What HTML reports share: one file that opens anywhere, without a request to anywhere, no date and no run inside."""
 
 import base64
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from html import escape
+from typing import Any
 
 CSS = """
 :root { --ink: #26323d; --soft: #66747f; --line: #e3e8ec; --model: #1f6f8b; --other: #b9c6ce; }
@@ -45,6 +46,19 @@ def page(title: str, parts: Iterable[str]) -> str:
 def section(title: str, body: str) -> str:
     """A box with a heading; body: HTML."""
     return f"<section><h2>{escape(title)}</h2>{body}</section>"
+
+
+def near_duplicates(title: str, what: str, found: Mapping[str, Any]) -> str:
+    """A section on what `slyk.duplicates.compare` found; what: whose photos, in the plural."""
+    candidates = f"{found['num_like_hash']} candidates by their hash"
+    if found["num_looked_at"] < found["num_like_hash"]:
+        candidates += f", of which {found['num_looked_at']} were looked at"
+    body = (
+        f"<p><b>{found['num']}</b> of {found['num_photos']} {escape(what)} ({found['share']:.2%}) show the same "
+        f'picture as a photo of another group.</p><p class="soft">{candidates}.</p>'
+    )
+    pairs = "".join(f"<li><code>{escape(pair)}</code></li>" for pair in found["pairs"])
+    return section(title, body + (f"<ul>{pairs}</ul>" if pairs else ""))
 
 
 def image(title: str, png: bytes) -> str:

@@ -4,8 +4,9 @@ import hashlib
 import json
 import os
 import zlib
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 from slyk.errors import CorruptShardError, DataMissingError
 from slyk.shards.crops import CropSpec
@@ -13,27 +14,33 @@ from slyk.shards.manifest import Manifest, ShardEntry, load
 from slyk.shards.sample import MEMBERS, Sample, decode
 from slyk.shards.write import sidecar_path
 
+Keep = Callable[[Mapping[str, Any]], bool]
+"""Whether a sample takes part, by what its shard's sidecar says of it (`measures`)."""
+
 
 class ShardSet(Sequence[Sample]):
-    """The samples of chosen groups, in the manifest's order. Loader workers may have it: files open on first use."""
+    """The samples of chosen groups that `keep` takes, in the manifest's order. Loader workers may have it: files open
+    on first use."""
 
-    def __init__(self, folder: Path, manifest: Manifest, groups: Collection[str] | None = None) -> None:
+    def __init__(
+        self, folder: Path, manifest: Manifest, groups: Collection[str] | None = None, keep: Keep | None = None
+    ) -> None:
         self.folder = folder
         self.manifest = manifest
         self._files: dict[str, int] = {}
         self._places: list[tuple[str, str, dict[str, tuple[int, int]]]] = []
         for shard in manifest.shards:
             if groups is None or shard.group in groups:
-                self._places += _samples(folder, shard)
+                self._places += _samples(folder, shard, keep)
 
     @classmethod
-    def open(cls, folder: Path, groups: Collection[str] | None = None) -> "ShardSet":
+    def open(cls, folder: Path, groups: Collection[str] | None = None, keep: Keep | None = None) -> "ShardSet":
         """Raises DataMissingError without a manifest, CorruptShardError naming file and member that differ."""
         manifest = load(folder)
         for shard in manifest.shards:
             if groups is None or shard.group in groups:
                 verify(folder, shard)
-        return cls(folder, manifest, groups)
+        return cls(folder, manifest, groups, keep)
 
     @property
     def spec(self) -> CropSpec:
@@ -74,7 +81,7 @@ def verify(folder: Path, shard: ShardEntry) -> None:
     if not path.is_file():
         raise DataMissingError(f"{path} is named in the manifest but not there: {advice}")
     data = path.read_bytes()
-    for name, offset, size, crc in _members(folder, shard):
+    for name, offset, size, crc in _sidecar(folder, shard)[0]:
         part = data[offset : offset + size]
         if len(part) < size or zlib.crc32(part) != crc:
             raise CorruptShardError(f"{path}: member {name} differs from what was written: {advice}")
@@ -82,22 +89,27 @@ def verify(folder: Path, shard: ShardEntry) -> None:
         raise CorruptShardError(f"{path}: differs from its manifest outside of its members: {advice}")
 
 
-def _members(folder: Path, shard: ShardEntry) -> list[tuple[str, int, int, int]]:
+def _sidecar(folder: Path, shard: ShardEntry) -> tuple[list[tuple[str, int, int, int]], dict[str, Mapping[str, Any]]]:
     sidecar = sidecar_path(folder, shard.name)
     if not sidecar.is_file():
         raise DataMissingError(f"{sidecar} not found: run `dvc checkout` or `dvc repro normalize@{folder.name}`")
     try:
-        return [(name, offset, size, crc) for name, offset, size, crc in json.loads(sidecar.read_bytes())["members"]]
+        told = json.loads(sidecar.read_bytes())
+        return [(name, offset, size, crc) for name, offset, size, crc in told["members"]], told["measures"]
     except (ValueError, KeyError, TypeError):
         raise CorruptShardError(f"{sidecar} is not as it was written: run `dvc checkout` or `dvc repro`") from None
 
 
-def _samples(folder: Path, shard: ShardEntry) -> Iterator[tuple[str, str, dict[str, tuple[int, int]]]]:
+def _samples(
+    folder: Path, shard: ShardEntry, keep: Keep | None
+) -> Iterator[tuple[str, str, dict[str, tuple[int, int]]]]:
     samples: dict[str, dict[str, tuple[int, int]]] = {}
-    for name, offset, size, _ in _members(folder, shard):
+    written, measures = _sidecar(folder, shard)
+    for name, offset, size, _ in written:
         key, _, member = name.partition(".")
         samples.setdefault(key, {})[member] = (offset, size)
     for key, members in samples.items():
         if set(members) != set(MEMBERS):
             raise CorruptShardError(f"{folder / shard.name}.tar: sample {key} has members {sorted(members)}")
-        yield shard.name, key, members
+        if keep is None or keep(measures[key]):
+            yield shard.name, key, members

@@ -11,6 +11,8 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
+import cv2
+import numpy as np
 from webdataset import TarWriter
 
 from slyk.datasets.record import Record
@@ -70,7 +72,7 @@ def write_shard(
     A photo that cannot be used is kept out and told in the sidecar's `rejects`. The sidecar is written last: a shard
     without one is not complete.
     """
-    buffer, eyes, rejects, num_labelled = io.BytesIO(), Counter[str](), list[Reject](), 0
+    buffer, eyes, tags, rejects, num_labelled = io.BytesIO(), Counter[str](), Counter[str](), list[Reject](), 0
     measures: dict[str, dict[str, Any]] = {}
     with TarWriter(buffer, encoder=False, mtime=0, user="slyk", group="slyk", compress=False) as tar:
         for record in records:
@@ -83,8 +85,14 @@ def write_shard(
                 continue
             sample = from_crops(record, crops)
             tar.write({"__key__": record.key, **encode(sample, jpeg_quality)})
-            measures[record.key] = measure(crops, spec)._asdict() | angles(sample)
+            told = {
+                "tags": list(record.tags),
+                "expression": record.labels.get("expression"),
+                "phash": _phash(crops.face),
+            }
+            measures[record.key] = measure(crops, spec)._asdict() | angles(sample) | told
             eyes[record.eyes] += 1
+            tags.update(set(record.tags))
             num_labelled += record.gaze is not None
     data = buffer.getvalue()
     sidecar = {
@@ -95,6 +103,7 @@ def write_shard(
         "num_samples": sum(eyes.values()),
         "num_labelled": num_labelled,
         "eyes": dict(eyes),
+        "tags": dict(sorted(tags.items())),
         "size": len(data),
         "sha256": hashlib.sha256(data).hexdigest(),
         "members": _members(data),
@@ -104,6 +113,13 @@ def write_shard(
     write_atomic(folder / f"{plan.name}.tar", data)
     write_json(sidecar_path(folder, plan.name), sidecar)
     return sidecar
+
+
+def _phash(face: Image) -> str:
+    """16 hex digits: whether each of the 8x8 lowest frequencies of the grey face is above their median."""
+    grey = cv2.resize(cv2.cvtColor(face, cv2.COLOR_BGR2GRAY), (32, 32), interpolation=cv2.INTER_AREA)
+    low = cv2.dct(grey.astype(np.float64))[:8, :8].ravel()
+    return bytes(np.packbits(low > np.median(low[1:]))).hex()
 
 
 def _members(data: bytes) -> list[list[Any]]:
