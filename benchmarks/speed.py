@@ -11,7 +11,7 @@ from benchmarks.worker import call
 SEED = 60_000
 PX = 224
 REPEATS = 3
-RAY = {"seed": SEED, "num_people": 20, "num_photos": 58, "photo_px": PX, "repeats": 2}
+RAY: dict[str, Any] = {"seed": SEED, "num_people": 20, "num_photos": 58, "photo_px": PX, "repeats": 2}
 """As many photos of a person as in the quick start: Ray Data needs about 0.15 s from the end of a task to the next, and
 in its first second gives out one core only."""
 

@@ -23,9 +23,9 @@ from slyk.synthetic.scene import make_scene
 ONE_THREAD = dict.fromkeys(("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"), "1")
 
 
-def call(name: str, environment: dict[str, str], **arguments: Any) -> Any:
+def call(name: str, environment: dict[str, str], *, module: str = "benchmarks.worker", **arguments: Any) -> Any:
     """The answer of a program run in a process of its own with one thread, unless the environment says otherwise."""
-    command = [sys.executable, "-m", "benchmarks.worker", name, json.dumps(arguments)]
+    command = [sys.executable, "-m", module, name, json.dumps(arguments)]
     done = subprocess.run(command, env={**os.environ, **ONE_THREAD, **environment}, capture_output=True, text=True)
     if done.returncode:
         raise RuntimeError(f"{name} with {environment} failed:\n{done.stderr[-2000:]}")

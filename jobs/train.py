@@ -209,7 +209,7 @@ def _worker(config: dict[str, Any]) -> None:
         num_steps=plan.num_steps,
         seed=recipe.seed * num_ranks + rank,
         schedule=lambda step: warmup_cosine(
-            step, num_steps=plan.num_steps, num_warmup=round(recipe.warmup_epochs * plan.steps_per_epoch)
+            step, num_steps=plan.num_steps, num_warmup=plan.steps_at(recipe.warmup_epochs)
         ),
         precision=precision,
         clip_norm=recipe.clip_norm,
@@ -259,9 +259,7 @@ def _unreported(kept: Path | None) -> Iterator[Path]:
 
 def report_steps(plan: Plan, per_epoch: int) -> frozenset[int]:
     """Step numbers after which to report and save: evenly through each epoch, always at its end."""
-    length = plan.steps_per_epoch
-    inside = {max(1, round(length * part / per_epoch)) for part in range(1, per_epoch + 1)}
-    return frozenset(epoch * length + step for epoch in range(plan.epochs) for step in inside)
+    return frozenset(max(1, plan.steps_at(part / per_epoch)) for part in range(1, plan.epochs * per_epoch + 1))
 
 
 def _resume(

@@ -4,16 +4,16 @@ import argparse
 import json
 import time
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 from functools import partial
-from itertools import groupby
 from pathlib import Path
 from typing import Any
 
 import pyarrow.parquet as pq
 
 from jobs import tracking
-from jobs.cluster import connect
+from jobs.cluster import map_rows
 from jobs.data_report import write_report
 from jobs.stage import stage
 from pipelines.index import raw_root
@@ -21,7 +21,7 @@ from pipelines.rejects import check_fraction, print_reasons, write_rejects
 from slyk.config import load_params
 from slyk.datasets.record import from_row
 from slyk.datasets.registry import reader
-from slyk.errors import DataMissingError
+from slyk.errors import DataMissingError, SlykError
 from slyk.files import code_digest, digest, resolve
 from slyk.shards import manifest
 from slyk.shards.crops import CropSpec, Image
@@ -29,6 +29,8 @@ from slyk.shards.write import Reject, ShardPlan, is_complete, sidecar_path, writ
 
 CODE = ("datasets/pictures.py", "datasets/record.py", "geometry", "photos.py", "shards")
 REJECTS = "rejects.parquet"
+PLAIN_BELOW = 3_000
+"""Photos that one process has cropped by the time that Ray has started."""
 
 
 def main() -> None:
@@ -44,13 +46,14 @@ def main() -> None:
     spec = CropSpec(**settings.model_dump(include=set(CropSpec.__dataclass_fields__)))
     raw, out = raw_root(args.dataset, dataset), resolve(args.out)
     with tracking.stage_run(f"normalize@{args.dataset}", params=params, sections=("normalize",)) as run:
-        tasks = plan(resolve(args.index), spec, settings.jpeg_quality)
-        remove_orphans(out, {task["plan"].name for task in tasks})
         picture = partial(reader(dataset.reader).picture, raw)
-        sidecars = write_all(tasks, out, picture, spec, settings.jpeg_quality)
+        writer = Writer(resolve(args.index), out, picture, spec, settings.jpeg_quality, code_digest(CODE))
+        shards = shard_sizes(writer.index)
+        remove_orphans(out, set(shards))
+        sidecars = list(write_all(writer, shards))
         rejects = [Reject(**reject) for sidecar in sidecars for reject in sidecar["rejects"]]
         eyes = sum((Counter(sidecar["eyes"]) for sidecar in sidecars), Counter[str]())
-        num_faces = sum(len(task["rows"]) for task in tasks)
+        num_faces = sum(shards.values())
         print(f"{args.dataset}: {num_faces - len(rejects)} samples in {len(sidecars)} shards, eyes {dict(eyes)}")
         print_reasons(rejects)
         write_rejects(out / REJECTS, rejects)
@@ -64,18 +67,54 @@ def main() -> None:
         print(f"report: {report}")
 
 
-def plan(index: Path, spec: CropSpec, jpeg_quality: int) -> list[dict[str, Any]]:
-    """One task a shard: its plan and its rows. The plan's digest covers rows, parameters and code."""
+@dataclass(frozen=True)
+class Writer:
+    """Writes one planned shard after the other; sent whole to the workers, which read their rows themselves."""
+
+    index: Path
+    out: Path
+    picture: Callable[[str], Image]
+    spec: CropSpec
+    jpeg_quality: int
+    code: str
+
+    def plan(self, name: str) -> tuple[ShardPlan, list[dict[str, Any]]]:
+        """A shard's plan and its rows of the index. The plan's digest covers rows, parameters and code."""
+        rows = pq.read_table(self.index, filters=[("shard", "==", name)]).to_pylist()
+        rows.sort(key=lambda row: str(row["key"]))
+        settings = {"crops": self.spec.as_dict(), "jpeg_quality": self.jpeg_quality, "code": self.code}
+        splits = sorted({str(row["split"]) for row in rows})
+        if len(splits) > 1:
+            raise SlykError(
+                f"group {rows[0]['group']} holds photos of {' and '.join(splits)}: a group takes one side, so its "
+                "reader must name two groups"
+            )
+        return ShardPlan(name, rows[0]["group"], splits[0], digest({"rows": rows, **settings})), rows
+
+    def __call__(self, row: dict[str, Any]) -> dict[str, Any]:
+        """Writes the shard that a row names, unless it stands there already; gives back what the manifest needs."""
+        plan, rows = self.plan(row["shard"])
+        complete = is_complete(self.out, plan)
+        if complete:
+            sidecar = json.loads(sidecar_path(self.out, plan.name).read_bytes())
+        else:
+            records = [from_row(row) for row in rows]
+            sidecar = write_shard(
+                self.out, plan, records, picture=self.picture, spec=self.spec, jpeg_quality=self.jpeg_quality
+            )
+        kept = {name: sidecar[name] for name in (*manifest.ShardEntry.__dataclass_fields__, "rejects")}
+        return {"sidecar": json.dumps(kept), "num_photos": len(rows), "complete": complete}
+
+
+def shard_sizes(index: Path) -> dict[str, int]:
+    """Name -> number of faces of each shard that the index plans, by name."""
     if not index.is_file():
         raise DataMissingError(f"{index} not found: run `dvc repro index@{index.stem}`")
-    rows = sorted(pq.read_table(index).to_pylist(), key=lambda row: (row["shard"], row["key"]))
-    settings = {"crops": spec.as_dict(), "jpeg_quality": jpeg_quality, "code": code_digest(CODE)}
-    tasks = []
-    for name, group in groupby(rows, key=lambda row: str(row["shard"])):
-        part = list(group)
-        shard = ShardPlan(name, part[0]["group"], part[0]["split"], digest({"rows": part, **settings}))
-        tasks.append({"plan": shard, "rows": part})
-    return tasks
+    counts = Counter[str]()
+    if "shard" in pq.read_schema(index).names:  # an empty table has no columns
+        for batch in pq.ParquetFile(index).iter_batches(columns=["shard"]):
+            counts.update(batch["shard"].to_pylist())
+    return dict(sorted(counts.items()))
 
 
 def remove_orphans(out: Path, names: set[str]) -> None:
@@ -87,30 +126,25 @@ def remove_orphans(out: Path, names: set[str]) -> None:
             path.unlink()
 
 
-def write_all(
-    tasks: list[dict[str, Any]], out: Path, picture: Callable[[str], Image], spec: CropSpec, jpeg_quality: int
-) -> list[dict[str, Any]]:
-    """Writes the shards that are not there yet, one Ray Data row each, and returns all sidecars."""
-    todo = [task for task in tasks if not is_complete(out, task["plan"])]
-    if todo:
-        out.mkdir(parents=True, exist_ok=True)
-        print(f"{len(tasks) - len(todo)} of {len(tasks)} shards are complete, writing {len(todo)}", flush=True)
-
-        def write_one(row: dict[str, Any]) -> dict[str, Any]:
-            task = todo[row["id"]]
-            records = [from_row(row) for row in task["rows"]]
-            sidecar = write_shard(out, task["plan"], records, picture=picture, spec=spec, jpeg_quality=jpeg_quality)
-            return {"name": sidecar["name"], "num_samples": sidecar["num_samples"]}
-
-        start, done = time.monotonic(), 0
-        with connect() as ray:
-            data = ray.data.range(len(todo), override_num_blocks=len(todo)).map(write_one)
-            for count, row in enumerate(data.iter_rows(), start=1):
-                done += row["num_samples"]
-                if count % 10 == 0 or count == len(todo):
-                    rate = done / (time.monotonic() - start)
-                    print(f"  {count}/{len(todo)} shards, {done} samples, {rate:.0f}/s", flush=True)
-    return [json.loads(sidecar_path(out, task["plan"].name).read_bytes()) for task in tasks]
+def write_all(writer: Writer, shards: dict[str, int]) -> Iterator[dict[str, Any]]:
+    """Writes the shards that are not there yet, one row of Ray Data each, and gives what the manifest needs of all."""
+    writer.out.mkdir(parents=True, exist_ok=True)
+    start, done, written, num_photos = time.monotonic(), 0, 0, sum(shards.values())
+    found = {}
+    for count, row in enumerate(
+        map_rows(writer, [{"shard": name} for name in shards], plain=num_photos < PLAIN_BELOW), start=1
+    ):
+        sidecar = json.loads(row["sidecar"])
+        found[sidecar["name"]] = sidecar
+        done, written = done + row["num_photos"], written + (not row["complete"])
+        if count % 10 == 0 or count == len(shards):
+            seconds = time.monotonic() - start
+            left = seconds / done * (num_photos - done)
+            print(
+                f"  {count}/{len(shards)} shards, {done} photos, {done / seconds:.0f}/s, {left:.0f} s left", flush=True
+            )
+    print(f"{len(shards) - written} of {len(shards)} shards were complete, {written} written", flush=True)
+    return (found[name] for name in shards)
 
 
 if __name__ == "__main__":

@@ -1,5 +1,6 @@
 """Photos from anywhere: odd formats come out as BGR, broken files say why."""
 
+import io
 import os
 import struct
 import zlib
@@ -8,9 +9,10 @@ from pathlib import Path
 import cv2
 import numpy as np
 import pytest
+from PIL import Image
 
 from slyk.errors import PhotoError
-from slyk.photos import header_size, read_photo
+from slyk.photos import decode_photo, header_size, read_photo
 
 
 def ramp(height: int = 40, width: int = 60) -> np.ndarray:
@@ -50,16 +52,39 @@ def test_grey_transparent_and_16_bit_become_bgr(tmp_path: Path) -> None:
     assert (read_photo(clear) == ramp()).all()
 
 
-def test_exif_orientation_is_applied(tmp_path: Path) -> None:
+def with_exif(jpeg: bytes, order: str, orientation: int) -> bytes:
+    """The JPEG with an EXIF segment of one entry."""
+    mark = {"<": b"II*\0", ">": b"MM\0*"}[order]
+    entry = struct.pack(f"{order}HHIHH", 0x0112, 3, 1, orientation, 0)
+    tiff = mark + struct.pack(f"{order}IH", 8, 1) + entry + b"\0\0\0\0"
+    return jpeg[:2] + b"\xff\xe1" + struct.pack(">H", 8 + len(tiff)) + b"Exif\0\0" + tiff + jpeg[2:]
+
+
+@pytest.mark.parametrize("order", ["<", ">"])
+def test_exif_orientation_is_applied(tmp_path: Path, order: str) -> None:
     """Orientation 6: the camera lay on its side; row 0 of the file is the right edge of the upright photo."""
-    jpeg = encoded(".jpg", ramp())
-    tiff = b"II*\0" + struct.pack("<IHHHII", 8, 1, 0x0112, 3, 1, 6) + b"\0\0\0\0"
-    exif = b"\xff\xe1" + struct.pack(">H", 8 + len(tiff)) + b"Exif\0\0" + tiff
     path = tmp_path / "phone.jpg"
-    path.write_bytes(jpeg[:2] + exif + jpeg[2:])
+    path.write_bytes(with_exif(encoded(".jpg", ramp()), order, 6))
     photo = read_photo(path)
     assert photo.shape == (60, 40, 3)
     assert np.abs(photo.astype(int) - np.rot90(ramp(), -1)).mean() < 4
+
+
+@pytest.mark.parametrize("order", ["<", ">"])
+@pytest.mark.parametrize("orientation", range(10))
+def test_jpegs_are_as_opencv_reads_them(order: str, orientation: int) -> None:
+    data = with_exif(encoded(".jpg", ramp()), order, orientation)
+    expected = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_COLOR)
+    np.testing.assert_array_equal(decode_photo(data, "phone"), expected)
+
+
+def test_jpegs_of_one_and_of_four_channels() -> None:
+    grey = encoded(".jpg", np.ascontiguousarray(ramp()[..., 0]))
+    expected = cv2.imdecode(np.frombuffer(grey, np.uint8), cv2.IMREAD_COLOR)
+    np.testing.assert_array_equal(decode_photo(grey, "grey"), expected)
+    kept = io.BytesIO()
+    Image.fromarray(ramp()).convert("CMYK").save(kept, "JPEG", quality=95)
+    assert np.abs(decode_photo(kept.getvalue(), "print").astype(int) - ramp()[..., ::-1]).mean() < 6
 
 
 @pytest.mark.parametrize("suffix", [".png", ".bmp", ".jpg", ".webp"])

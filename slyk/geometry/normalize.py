@@ -4,9 +4,12 @@ A virtual camera turns until it looks at the face centre with the head's x axis 
 Images are warped by `K_norm S R K^-1`; labels are rotated by R alone and never scaled.
 """
 
+import math
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
+from numpy.typing import ArrayLike
 
 from slyk.geometry.camera import Array
 
@@ -29,22 +32,36 @@ class FaceGeometry:
 
 def normalizing_rotation(face_center_mm: Array, head_rotation: Array) -> Array:
     """R = norm_from_cam (3, 3): z to the face centre, x level with the head's x axis."""
-    forward = face_center_mm / np.linalg.norm(face_center_mm)
-    down = np.cross(forward, head_rotation[:, 0])
-    down /= np.linalg.norm(down)
-    right = np.cross(down, forward)
-    return np.stack([right, down, forward])
+    forward = _unit(*face_center_mm.tolist())
+    down = _unit(*_cross(forward, head_rotation[:, 0].tolist()))
+    return np.array([_cross(down, forward), down, forward])
 
 
-def homography(camera: Array, rotation: Array, point_mm: Array, focal_px: float, size_px: int, scale: float) -> Array:
-    """norm_px_from_px (3, 3): a square of `size_px` with `point_mm` of the camera frame in its middle.
+def homography(
+    camera: Array, rotation: Array, point_mm: Array, focal_px: ArrayLike, size_px: ArrayLike, scale: float
+) -> Array:
+    """norm_px_from_px (..., 3, 3): squares of `size_px` (...) with `point_mm` (..., 3), camera frame, in their middle.
 
-    focal_px: of the virtual camera; scale: real over virtual distance of the face, so that all faces have one size.
+    focal_px (...): of the virtual cameras; scale: real over virtual distance of the face, so that all faces have one
+    size.
     """
-    point = rotation @ point_mm
-    point[2] /= scale  # S of the paper shortens the optical axis only
-    offset = focal_px * point[:2] / point[2]
-    virtual = np.array(
-        [[focal_px, 0.0, size_px / 2 - offset[0]], [0.0, focal_px, size_px / 2 - offset[1]], [0.0, 0.0, 1.0]]
-    )
-    return np.asarray(virtual @ np.diag([1.0, 1.0, 1.0 / scale]) @ rotation @ np.linalg.inv(camera))
+    point, focal, size = (np.asarray(value, dtype=np.float64) for value in (point_mm, focal_px, size_px))
+    point = point @ rotation.T
+    # S of the paper shortens the optical axis only: z / scale for points, the third column / scale for rays
+    virtual = np.zeros((*point.shape[:-1], 3, 3))
+    virtual[..., 0, 0] = virtual[..., 1, 1] = focal
+    virtual[..., :2, 2] = size[..., None] / (2 * scale) - focal[..., None] * point[..., :2] / point[..., 2:]
+    virtual[..., 2, 2] = 1 / scale
+    return np.asarray(virtual @ (rotation @ np.linalg.inv(camera)), dtype=np.float64)
+
+
+# Three numbers at a time: NumPy's calls cost more than the arithmetic, and every photo needs these.
+
+
+def _unit(x: float, y: float, z: float) -> list[float]:
+    length = math.sqrt(x * x + y * y + z * z)
+    return [x / length, y / length, z / length]
+
+
+def _cross(a: Sequence[float], b: Sequence[float]) -> list[float]:
+    return [a[1] * b[2] - a[2] * b[1], a[2] * b[0] - a[0] * b[2], a[0] * b[1] - a[1] * b[0]]

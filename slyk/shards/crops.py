@@ -1,5 +1,6 @@
 """The one crop: a photo and the geometry of a face become the three pictures that training and serving see."""
 
+import math
 from dataclasses import asdict, dataclass
 from typing import NamedTuple
 
@@ -68,67 +69,94 @@ def crop(photo: Image, geometry: FaceGeometry, spec: CropSpec) -> Crops:
 
     Raises PhotoError where the face lies behind the camera or outside the photo.
     """
-    distance = float(np.linalg.norm(geometry.face_center_mm))
-    if not np.isfinite(distance) or geometry.face_center_mm[2] <= 0 or np.any(geometry.eyes_mm[:, 2] <= 0):
+    points = np.vstack([geometry.face_center_mm, geometry.eyes_mm])
+    distance = float(np.linalg.norm(points[0]))
+    if not np.isfinite(distance) or np.any(points[:, 2] <= 0):
         raise PhotoError("face_behind_camera", f"face centre {geometry.face_center_mm.round(1).tolist()} mm")
-    if geometry.distortion.any():
-        photo = np.asarray(cv2.undistort(photo, geometry.camera, geometry.distortion), dtype=np.uint8)
     rotation = normalizing_rotation(geometry.face_center_mm, geometry.head_rotation)
-    scale = distance / spec.distance_mm
-    targets = (
-        (geometry.face_center_mm, spec.focal_px, spec.face_square_px),
-        (geometry.eyes_mm[0], spec.focal_px * spec.eye_zoom, spec.eye_square_px),
-        (geometry.eyes_mm[1], spec.focal_px * spec.eye_zoom, spec.eye_square_px),
-    )
-    ways = [homography(geometry.camera, rotation, point, focal, size, scale) for point, focal, size in targets]
-    sizes = [size for _, _, size in targets]
-    face, right, left = (_warp(photo, way, size) for way, size in zip(ways, sizes, strict=True))
-    seen = [_share_seen(photo, way, size) for way, size in zip(ways, sizes, strict=True)]
-    return Crops(face, right, left, rotation, ways[0] / ways[0][2, 2], (seen[0], seen[1], seen[2]))
+    sizes = np.array([spec.face_square_px, spec.eye_square_px, spec.eye_square_px])
+    focal_px = spec.focal_px * np.array([1.0, spec.eye_zoom, spec.eye_zoom])
+    ways = homography(geometry.camera, rotation, points, focal_px, sizes, distance / spec.distance_mm)
+    squares = [Square(*square) for square in zip(ways, sizes.tolist(), _corners(ways, sizes), strict=True)]
+    face, right, left = (_warp(photo, geometry, square) for square in squares)
+    seen = [_share_seen(photo, square.corners) for square in squares]
+    return Crops(face, right, left, rotation, ways[0] / ways[0, 2, 2], (seen[0], seen[1], seen[2]))
 
 
-def _warp(photo: Image, norm_from_photo: Array, size_px: int) -> Image:
+class Square(NamedTuple):
+    """way: norm_px_from_px (3, 3); size_px; corners (4, 2), float32: where those of the square lie in the undistorted
+    photo."""
+
+    way: Array
+    size_px: int
+    corners: NDArray[np.float32]
+
+
+_UNIT_SQUARE = np.array([[0.0, 0.0, 1.0], [1.0, 0.0, 1.0], [1.0, 1.0, 1.0], [0.0, 1.0, 1.0]])
+
+
+def _corners(ways: Array, sizes: NDArray[np.int64]) -> NDArray[np.float32]:
+    """Corners (N, 4, 2) of the squares in the photo, px."""
+    corners = _UNIT_SQUARE * np.stack([sizes, sizes, np.ones_like(sizes)], axis=-1)[:, None]
+    corners = corners @ np.linalg.inv(ways).transpose(0, 2, 1)
+    return np.asarray(corners[..., :2] / corners[..., 2:], dtype=np.float32)
+
+
+def _warp(photo: Image, geometry: FaceGeometry, square: Square) -> Image:
     """Bilinear where the photo is enlarged or kept; a photo shrunk by more than 2 is averaged down first (no moire)."""
-    source = _corners(norm_from_photo, size_px)
-    if not _meets(source, photo.shape[1], photo.shape[0]):
-        raise PhotoError("face_outside_photo", f"crop corners {source.round().tolist()}")
-    side_px = np.sqrt(abs(cv2.contourArea(source.astype(np.float32))))
-    shrink = int(side_px / size_px)
-    if shrink >= 2:
-        photo, norm_from_photo = _shrink(photo, norm_from_photo, source, shrink)
-    return np.asarray(
-        cv2.warpPerspective(photo, norm_from_photo, (size_px, size_px), flags=cv2.INTER_LINEAR), dtype=np.uint8
+    way, size_px, corners = square
+    if not _meets(corners, photo.shape[1], photo.shape[0]):
+        raise PhotoError("face_outside_photo", f"crop corners {corners.round().tolist()}")
+    factor = int(math.sqrt(abs(cv2.contourArea(corners))) / size_px)
+    if geometry.distortion.any():
+        return _warp_through_lens(photo, geometry, square, factor)
+    if factor >= 2:
+        photo, photo_from_small = _shrink(photo, corners, factor)
+        way = way @ photo_from_small
+    return np.asarray(cv2.warpPerspective(photo, way, (size_px, size_px), flags=cv2.INTER_LINEAR), dtype=np.uint8)
+
+
+def _warp_through_lens(photo: Image, geometry: FaceGeometry, square: Square, factor: int) -> Image:
+    """As `_warp`, each pixel of the square fetched from where the lens has put it: undoing it in the whole photo takes
+    longer than decoding the photo."""
+    norm_from_ray, size = square.way @ geometry.camera, (square.size_px, square.size_px)
+    columns, rows = cv2.initUndistortRectifyMap(
+        geometry.camera, geometry.distortion, norm_from_ray, np.eye(3), size, cv2.CV_32FC1
     )
+    if factor >= 2:
+        reached = np.array([[columns.min(), rows.min()], [columns.max(), rows.max()]])
+        photo, photo_from_small = _shrink(photo, reached, factor)
+        x0, y0 = photo_from_small[:2, 2].astype(np.float32)
+        columns, rows = (columns - x0) / factor, (rows - y0) / factor
+    return np.asarray(cv2.remap(photo, columns, rows, cv2.INTER_LINEAR, borderMode=cv2.BORDER_CONSTANT), np.uint8)
 
 
-def _corners(norm_from_photo: Array, size_px: int) -> Array:
-    """Corners (4, 2) of a square in the photo, px."""
-    square = np.array([[[0.0, 0.0], [size_px, 0.0], [size_px, size_px], [0.0, size_px]]])
-    return np.asarray(cv2.perspectiveTransform(square, np.linalg.inv(norm_from_photo))[0], dtype=np.float64)
-
-
-def _share_seen(photo: Image, norm_from_photo: Array, size_px: int) -> float:
+def _share_seen(photo: Image, corners: NDArray[np.float32]) -> float:
     """The share of a square's area in the photo that the photo covers."""
-    corners = _corners(norm_from_photo, size_px).astype(np.float32)
     height, width = photo.shape[:2]
+    if corners.min() >= 0 and corners[:, 0].max() <= width and corners[:, 1].max() <= height:
+        return 1.0
     frame = np.array([[0, 0], [width, 0], [width, height], [0, height]], np.float32)
     return float(cv2.intersectConvexConvex(corners, frame)[0] / max(abs(cv2.contourArea(corners)), 1e-6))
 
 
-def _meets(corners: Array, width: int, height: int) -> bool:
-    low, high = corners.min(axis=0), corners.max(axis=0)
-    return bool(np.all(np.isfinite(corners)) and high[0] > 0 and high[1] > 0 and low[0] < width and low[1] < height)
+def _meets(corners: NDArray[np.float32], width: int, height: int) -> bool:
+    (left, top), (right, bottom) = corners.min(axis=0).tolist(), corners.max(axis=0).tolist()
+    finite = math.isfinite(left + top + right + bottom)
+    return finite and bool(right > 0 and bottom > 0 and left < width and top < height)
 
 
-def _shrink(photo: Image, norm_from_photo: Array, corners: Array, factor: int) -> tuple[Image, Array]:
-    """The part of the photo under the crop, area-averaged by an integer factor, and the matching homography."""
-    height, width = photo.shape[:2]
-    x0, y0 = (int(max(0, v)) // factor * factor for v in np.floor(corners.min(axis=0)) - 2 * factor)
-    x1, y1 = (int(v) for v in np.ceil(corners.max(axis=0)) + 2 * factor)
-    part = photo[y0 : min(y1, height), x0 : min(x1, width)]
+def _shrink(photo: Image, corners: NDArray[np.float32], factor: int) -> tuple[Image, Array]:
+    """The part of the photo under corners (N, 2), area-averaged by an integer factor, and photo_from_small (3, 3)."""
+    size = np.array(photo.shape[1::-1])
+    low = np.clip(np.floor(corners.min(axis=0)) - 2 * factor, 0, np.maximum(size - factor, 0)) // factor * factor
+    high = np.clip(np.ceil(corners.max(axis=0)) + 2 * factor, low + 1, size)
+    (x0, y0), (x1, y1) = low.astype(int), high.astype(int)
+    part = photo[y0:y1, x0:x1]
     rows, columns = max(1, part.shape[0] // factor), max(1, part.shape[1] // factor)
     small = cv2.resize(part[: rows * factor, : columns * factor], (columns, rows), interpolation=cv2.INTER_AREA)
     # the centre of small pixel (0, 0) lies at (factor - 1) / 2 of the part
     middle = (factor - 1) / 2
-    photo_from_small = np.array([[factor, 0, x0 + middle], [0, factor, y0 + middle], [0, 0, 1.0]])
-    return np.asarray(small, dtype=np.uint8), norm_from_photo @ photo_from_small
+    return np.asarray(small, dtype=np.uint8), np.array(
+        [[factor, 0, x0 + middle], [0, factor, y0 + middle], [0, 0, 1.0]]
+    )

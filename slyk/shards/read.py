@@ -4,42 +4,59 @@ import hashlib
 import json
 import os
 import zlib
-from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
+
+import numpy as np
+import simplejpeg
+from numpy.typing import NDArray
 
 from slyk.errors import CorruptShardError, DataMissingError
-from slyk.shards.crops import CropSpec
+from slyk.geometry.camera import Array
+from slyk.shards.crops import CropSpec, Image
 from slyk.shards.manifest import Manifest, ShardEntry, load
 from slyk.shards.sample import MEMBERS, Sample, decode
 from slyk.shards.write import sidecar_path
 
 Keep = Callable[[Mapping[str, Any]], bool]
-"""Whether a sample takes part, by what its shard's sidecar says of it (`measures`)."""
+"""Whether a sample takes part, by its row of the sidecar's `measures`: gaze, head, tags and more."""
+
+
+class Pictures(NamedTuple):
+    """The pictures of B samples, BGR uint8: face (B, S, S, 3), right and left (B, E, E, 3)."""
+
+    face: Image
+    right: Image
+    left: Image
 
 
 class ShardSet(Sequence[Sample]):
-    """The samples of chosen groups that `keep` takes, in the manifest's order. Loader workers may have it: files open
-    on first use."""
+    """The samples of chosen groups, in the manifest's order. Loader workers may have it: files open on first use.
+
+    gaze, head (N, 2): pitch and yaw of all samples in radians, normalized frame, gaze NaN without a label.
+    """
 
     def __init__(
         self, folder: Path, manifest: Manifest, groups: Collection[str] | None = None, keep: Keep | None = None
     ) -> None:
         self.folder = folder
         self.manifest = manifest
-        self._files: dict[str, int] = {}
-        self._places: list[tuple[str, str, dict[str, tuple[int, int]]]] = []
-        for shard in manifest.shards:
-            if groups is None or shard.group in groups:
-                self._places += _samples(folder, shard, keep)
+        self._files: dict[int, int] = {}
+        self._shards = chosen(manifest, groups)
+        parts = [_contents(folder, shard, keep) for shard in self._shards]
+        self._keys = [key for part in parts for key in part.keys]
+        self._shard_of = np.repeat(np.arange(len(parts)), [len(part.keys) for part in parts])
+        self._spans = np.concatenate([np.empty((0, len(MEMBERS), 2), np.int64), *(part.spans for part in parts)])
+        self.gaze = np.concatenate([np.empty((0, 2)), *(part.gaze for part in parts)])
+        self.head = np.concatenate([np.empty((0, 2)), *(part.head for part in parts)])
 
     @classmethod
     def open(cls, folder: Path, groups: Collection[str] | None = None, keep: Keep | None = None) -> "ShardSet":
         """Raises DataMissingError without a manifest, CorruptShardError naming file and member that differ."""
         manifest = load(folder)
-        for shard in manifest.shards:
-            if groups is None or shard.group in groups:
-                verify(folder, shard)
+        for shard in chosen(manifest, groups):
+            verify(folder, shard)
         return cls(folder, manifest, groups, keep)
 
     @property
@@ -47,23 +64,44 @@ class ShardSet(Sequence[Sample]):
         return CropSpec(**self.manifest.crops)
 
     def __len__(self) -> int:
-        return len(self._places)
+        return len(self._keys)
 
     def __getitem__(self, index: int) -> Sample:  # type: ignore[override]  # slices are of no use here
-        shard, key, members = self._places[index]
-        file = self._files.get(shard)
-        if file is None:
-            file = self._files[shard] = os.open(self.folder / f"{shard}.tar", os.O_RDONLY)
-        return decode(key, {name: os.pread(file, size, offset) for name, (offset, size) in members.items()})
+        key = self._keys[index]
+        try:
+            return decode(key, dict(zip(MEMBERS, map(bytes, self._read(index)), strict=True)))
+        except (ValueError, KeyError, TypeError) as error:
+            raise CorruptShardError(f"{self._path(index)}: sample {key} cannot be read: {error}") from None
 
     def __iter__(self) -> Iterator[Sample]:
         return (self[i] for i in range(len(self)))
+
+    def pictures(self, indices: Sequence[int], out: Pictures | None = None) -> Pictures:
+        """The pictures of some samples, into `out` where it is given: memory that is used again costs no clearing."""
+        found = self.empty(len(indices)) if out is None else out
+        for row, index in enumerate(indices):
+            for name, pictures, data in zip(MEMBERS, found, self._read(index), strict=False):
+                try:
+                    shape = simplejpeg.decode_jpeg(data, "BGR", buffer=pictures[row]).shape
+                except ValueError as error:
+                    raise CorruptShardError(
+                        f"{self._path(index)}: member {self._keys[index]}.{name}: {error}"
+                    ) from None
+                if shape != pictures[row].shape:
+                    expected = f"{shape} pixels, expected {pictures[row].shape}"
+                    raise CorruptShardError(f"{self._path(index)}: member {self._keys[index]}.{name}: {expected}")
+        return found
+
+    def empty(self, count: int) -> Pictures:
+        """Memory for the pictures of so many samples."""
+        face, eye = self.spec.face_square_px, self.spec.eye_square_px
+        return Pictures(*(np.empty((count, side, side, 3), np.uint8) for side in (face, eye, eye)))
 
     def __getstate__(self) -> dict[str, object]:
         return self.__dict__ | {"_files": {}}
 
     def key(self, index: int) -> str:
-        return self._places[index][1]
+        return self._keys[index]
 
     def close(self) -> None:
         for file in self._files.values():
@@ -73,6 +111,24 @@ class ShardSet(Sequence[Sample]):
     def __del__(self) -> None:
         self.close()
 
+    def _read(self, index: int) -> list[memoryview]:
+        """The members of a sample, which lie side by side: one access to the file."""
+        number = int(self._shard_of[index])
+        if number not in self._files:
+            self._files[number] = os.open(self._path(index), os.O_RDONLY)
+        spans = self._spans[index].tolist()
+        first, end = min(offset for offset, _ in spans), max(offset + size for offset, size in spans)
+        data = memoryview(os.pread(self._files[number], end - first, first))
+        return [data[offset - first : offset - first + size] for offset, size in spans]
+
+    def _path(self, index: int) -> Path:
+        return self.folder / f"{self._shards[self._shard_of[index]].name}.tar"
+
+
+def chosen(manifest: Manifest, groups: Collection[str] | None) -> list[ShardEntry]:
+    """The shards of some groups, or all."""
+    return [shard for shard in manifest.shards if groups is None or shard.group in groups]
+
 
 def verify(folder: Path, shard: ShardEntry) -> None:
     """Compares one shard with its manifest entry; on a difference names the first member that is not as written."""
@@ -81,7 +137,7 @@ def verify(folder: Path, shard: ShardEntry) -> None:
     if not path.is_file():
         raise DataMissingError(f"{path} is named in the manifest but not there: {advice}")
     data = path.read_bytes()
-    for name, offset, size, crc in _sidecar(folder, shard)[0]:
+    for name, offset, size, crc in _members(folder, _sidecar(folder, shard)):
         part = data[offset : offset + size]
         if len(part) < size or zlib.crc32(part) != crc:
             raise CorruptShardError(f"{path}: member {name} differs from what was written: {advice}")
@@ -89,27 +145,52 @@ def verify(folder: Path, shard: ShardEntry) -> None:
         raise CorruptShardError(f"{path}: differs from its manifest outside of its members: {advice}")
 
 
-def _sidecar(folder: Path, shard: ShardEntry) -> tuple[list[tuple[str, int, int, int]], dict[str, Mapping[str, Any]]]:
-    sidecar = sidecar_path(folder, shard.name)
-    if not sidecar.is_file():
-        raise DataMissingError(f"{sidecar} not found: run `dvc checkout` or `dvc repro normalize@{folder.name}`")
+def _sidecar(folder: Path, shard: ShardEntry) -> dict[str, Any]:
+    path = sidecar_path(folder, shard.name)
+    if not path.is_file():
+        raise DataMissingError(f"{path} not found: run `dvc checkout` or `dvc repro normalize@{folder.name}`")
     try:
-        told = json.loads(sidecar.read_bytes())
-        return [(name, offset, size, crc) for name, offset, size, crc in told["members"]], told["measures"]
+        sidecar: dict[str, Any] = json.loads(path.read_bytes())
+        if not isinstance(sidecar["members"], list) or not isinstance(sidecar["measures"], dict):
+            raise TypeError
     except (ValueError, KeyError, TypeError):
-        raise CorruptShardError(f"{sidecar} is not as it was written: run `dvc checkout` or `dvc repro`") from None
+        raise CorruptShardError(f"{path} is not as it was written: run `dvc checkout` or `dvc repro`") from None
+    return sidecar
 
 
-def _samples(
-    folder: Path, shard: ShardEntry, keep: Keep | None
-) -> Iterator[tuple[str, str, dict[str, tuple[int, int]]]]:
+def _members(folder: Path, sidecar: Mapping[str, Any]) -> list[tuple[str, int, int, int]]:
+    try:
+        return [(name, offset, size, crc) for name, offset, size, crc in sidecar["members"]]
+    except (ValueError, TypeError):
+        raise CorruptShardError(
+            f"{folder / sidecar['name']}.json is not as it was written: run `dvc checkout`"
+        ) from None
+
+
+class _Contents(NamedTuple):
+    """keys: N samples; spans (N, M, 2): offset and size of each member; gaze, head (N, 2), NaN where there is none."""
+
+    keys: list[str]
+    spans: NDArray[np.int64]
+    gaze: Array
+    head: Array
+
+
+def _contents(folder: Path, shard: ShardEntry, keep: Keep | None) -> _Contents:
+    """What a shard holds, by its sidecar."""
+    sidecar = _sidecar(folder, shard)
     samples: dict[str, dict[str, tuple[int, int]]] = {}
-    written, measures = _sidecar(folder, shard)
-    for name, offset, size, _ in written:
+    for name, offset, size, _ in _members(folder, sidecar):
         key, _, member = name.partition(".")
         samples.setdefault(key, {})[member] = (offset, size)
     for key, members in samples.items():
         if set(members) != set(MEMBERS):
             raise CorruptShardError(f"{folder / shard.name}.tar: sample {key} has members {sorted(members)}")
-        if keep is None or keep(measures[key]):
-            yield shard.name, key, members
+    rows = sidecar["measures"]
+    keys = [key for key in samples if keep is None or keep(rows[key])]
+    spans = np.array([[samples[key][name] for name in MEMBERS] for key in keys], np.int64).reshape(-1, len(MEMBERS), 2)
+    return _Contents(keys, spans, *(_angles(rows[key][name] for key in keys) for name in ("gaze", "head")))
+
+
+def _angles(values: Iterable[list[float] | None]) -> Array:
+    return np.array([[np.nan, np.nan] if value is None else value for value in values]).reshape(-1, 2)

@@ -6,6 +6,7 @@ from typing import NamedTuple
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 from torch.utils.data import DataLoader, Dataset
 
@@ -43,8 +44,10 @@ class Samples(Sequence[tuple[Sample, CropSpec]]):
 
 @dataclass(frozen=True)
 class Plan:
-    """Which samples each step takes. batch_size counts all ranks; the rest of an epoch that fills no batch is left out.
+    """Which samples each step takes: one stream of epochs, each a shuffle of all samples, cut into batches.
 
+    batch_size counts all ranks, of which each takes every num_ranks-th sample. A batch may begin in one epoch and end
+    in the next, so that every sample comes once an epoch; only what fills no batch after the last epoch is left out.
     Raises ParamsError when the batch cannot be shared evenly or the data fills no batch.
     """
 
@@ -58,27 +61,37 @@ class Plan:
     def __post_init__(self) -> None:
         if self.batch_size % self.num_ranks:
             raise ParamsError(f"batch_size {self.batch_size} cannot be shared evenly by {self.num_ranks} workers")
-        if self.steps_per_epoch == 0:
+        if self.num_samples < self.batch_size:
             raise ParamsError(
                 f"{self.num_samples} training samples fill no batch of {self.batch_size}: lower batch_size"
             )
 
     @property
-    def steps_per_epoch(self) -> int:
-        return self.num_samples // self.batch_size
+    def steps_per_epoch(self) -> float:
+        return self.num_samples / self.batch_size
 
     @property
     def num_steps(self) -> int:
-        return self.steps_per_epoch * self.epochs
+        return self.num_samples * self.epochs // self.batch_size
+
+    def steps_at(self, epochs: float) -> int:
+        """Steps after which so many epochs have passed."""
+        return min(self.num_steps, round(epochs * self.steps_per_epoch))
 
     def batches(self, start: int) -> Iterator[list[tuple[int, int]]]:
         """(epoch, sample) pairs of this rank, a list a step, from step `start` on."""
-        for epoch in range(start // self.steps_per_epoch, self.epochs):
-            order = np.random.Generator(np.random.Philox(key=[self.seed, epoch])).permutation(self.num_samples)
-            first = start - epoch * self.steps_per_epoch if epoch == start // self.steps_per_epoch else 0
-            for step in range(first, self.steps_per_epoch):
-                batch = order[step * self.batch_size : (step + 1) * self.batch_size]
-                yield [(epoch, int(i)) for i in batch[self.rank :: self.num_ranks]]
+        order = {}
+        for step in range(start, self.num_steps):
+            batch = []
+            for place in range(step * self.batch_size + self.rank, (step + 1) * self.batch_size, self.num_ranks):
+                epoch, index = divmod(place, self.num_samples)
+                if epoch not in order:
+                    order = {epoch: self._order(epoch)}
+                batch.append((epoch, int(order[epoch][index])))
+            yield batch
+
+    def _order(self, epoch: int) -> NDArray[np.int64]:
+        return np.random.Generator(np.random.Philox(key=[self.seed, epoch])).permutation(self.num_samples)
 
 
 class Augmented(Dataset[tuple[list[View], str]]):
@@ -102,9 +115,22 @@ class Augmented(Dataset[tuple[list[View], str]]):
 
 def loader(dataset: Augmented, plan: Plan, *, start: int, num_workers: int = 0) -> DataLoader[Batch]:
     """A torch loader over the plan from step `start` on."""
-    places = list(plan.batches(start))
     # torch types a loader by its items, but `collate` makes batches of them
-    return DataLoader(dataset, batch_sampler=places, collate_fn=collate, num_workers=num_workers)  # type: ignore[arg-type]
+    return DataLoader(dataset, batch_sampler=_Places(plan, start), collate_fn=collate, num_workers=num_workers)  # type: ignore[arg-type]
+
+
+@dataclass(frozen=True)
+class _Places:
+    """The batches of a plan from a step on, made when they are asked for: of many epochs they would fill the memory."""
+
+    plan: Plan
+    start: int
+
+    def __iter__(self) -> Iterator[list[tuple[int, int]]]:
+        return self.plan.batches(self.start)
+
+    def __len__(self) -> int:
+        return self.plan.num_steps - self.start
 
 
 def collate(items: Sequence[tuple[Sequence[View], str]]) -> Batch:

@@ -2,18 +2,22 @@
 
 from collections.abc import Iterator
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
+from typing import Any
 
 import pandas as pd
 import pytest
 
 from pipelines.index import plan_shards
-from pipelines.normalize import plan, remove_orphans, write_all
+from pipelines.normalize import Writer, remove_orphans, shard_sizes, write_all
+from slyk.datasets.pictures import photo_file
+from slyk.datasets.raw import Raw
 from slyk.datasets.record import Outcome
+from slyk.errors import DataMissingError, SlykError
 from slyk.shards import manifest
 from slyk.shards.crops import Image
 from slyk.shards.read import ShardSet
-from slyk.shards.write import sidecar_path
 from slyk.tables import write_parquet
 from tests.drawn import SMALL_SPEC, RawSet
 from tests.stages import LISTING, draw_listed_set, kill, processes_of, run, start, wait_for, write_params
@@ -25,17 +29,41 @@ def table(raw_set: RawSet) -> pd.DataFrame:
     return plan_shards(outcomes, {record.photo: "1 v1" for record in raw_set.records}, 3)
 
 
-def digests(folder: Path, table: pd.DataFrame, *, spec: object = SMALL_SPEC, quality: int = 95) -> dict[str, str]:
+def writer(folder: Path, table: pd.DataFrame, *, out: Path = Path("out"), **changes: Any) -> Writer:
     write_parquet(folder / "index.parquet", table)
-    tasks = plan(folder / "index.parquet", spec, quality)  # type: ignore[arg-type]
-    return {task["plan"].name: task["plan"].digest for task in tasks}
+    return replace(Writer(folder / "index.parquet", out, nowhere, SMALL_SPEC, 95, "code"), **changes)
 
 
-def test_a_task_a_shard(tmp_path: Path, table: pd.DataFrame) -> None:
-    write_parquet(tmp_path / "index.parquet", table)
-    tasks = plan(tmp_path / "index.parquet", SMALL_SPEC, 95)
-    assert [(task["plan"].name, len(task["rows"])) for task in tasks][:2] == [("p000-00000", 3), ("p000-00001", 1)]
-    assert {task["plan"].split for task in tasks if task["plan"].group == "p003"} == {"test"}
+def nowhere(name: str) -> Image:
+    raise AssertionError(f"{name} was asked for")
+
+
+def digests(folder: Path, table: pd.DataFrame, **changes: Any) -> dict[str, str]:
+    planned = writer(folder, table, **changes)
+    return {name: planned.plan(name)[0].digest for name in shard_sizes(planned.index)}
+
+
+def test_a_row_a_shard(tmp_path: Path, table: pd.DataFrame) -> None:
+    planned = writer(tmp_path, table)
+    sizes = shard_sizes(planned.index)
+    assert list(sizes.items())[:2] == [("p000-00000", 3), ("p000-00001", 1)]
+    plans = {name: planned.plan(name) for name in sizes}
+    assert {name: len(rows) for name, (_, rows) in plans.items()} == sizes
+    assert {plan.split for plan, _ in plans.values() if plan.group == "p003"} == {"test"}
+
+
+def test_a_group_takes_one_side(tmp_path: Path, table: pd.DataFrame) -> None:
+    table.loc[table["key"] == "p001/000", "split"] = "test"
+    with pytest.raises(SlykError, match="group p001 holds photos of test and train"):
+        writer(tmp_path, table).plan("p001-00000")
+
+
+def test_nobody_in_the_index(tmp_path: Path, table: pd.DataFrame) -> None:
+    assert list(write_all(writer(tmp_path, table[:0], out=tmp_path / "out"), {})) == []
+    write_parquet(tmp_path / "empty.parquet", pd.DataFrame())
+    assert shard_sizes(tmp_path / "empty.parquet") == {}
+    with pytest.raises(DataMissingError, match="dvc repro index@gone"):
+        shard_sizes(tmp_path / "gone.parquet")
 
 
 def test_a_shard_depends_on_its_own_rows(tmp_path: Path, table: pd.DataFrame) -> None:
@@ -49,7 +77,10 @@ def test_a_shard_depends_on_its_own_rows(tmp_path: Path, table: pd.DataFrame) ->
 
 def test_a_shard_depends_on_the_parameters(tmp_path: Path, table: pd.DataFrame) -> None:
     before = digests(tmp_path, table)
-    for other in (digests(tmp_path, table, quality=90), digests(tmp_path, table, spec=replace(SMALL_SPEC, eye_px=62))):
+    for other in (
+        digests(tmp_path, table, jpeg_quality=90),
+        digests(tmp_path, table, spec=replace(SMALL_SPEC, eye_px=62)),
+    ):
         assert not set(before.values()) & set(other.values())
 
 
@@ -61,18 +92,16 @@ def test_what_no_plan_names_is_deleted(shards_copy: Path) -> None:
     ]  # fmt: skip
 
 
-def test_complete_shards_need_no_cluster(tmp_path: Path, table: pd.DataFrame, shards_copy: Path) -> None:
-    """With nothing to do, sidecars are read and Ray is not started."""
-    write_parquet(tmp_path / "index.parquet", table)
-    tasks = plan(tmp_path / "index.parquet", SMALL_SPEC, 95)[:1]
-    sidecar = sidecar_path(shards_copy, "p000-00000")
-    tasks[0]["plan"] = replace(tasks[0]["plan"], digest="plan of p000")
-
-    def nowhere(name: str) -> Image:
-        raise AssertionError(f"{name} was asked for")
-
-    (told,) = write_all(tasks, shards_copy, nowhere, SMALL_SPEC, 95)
-    assert told["name"] == "p000-00000" and sidecar.is_file()
+def test_complete_shards_are_left_alone(tmp_path: Path, table: pd.DataFrame, raw_set: RawSet) -> None:
+    """Their photos are not even opened."""
+    planned = writer(tmp_path, table, out=tmp_path / "out", picture=partial(photo_file, Raw(raw_set.root)))
+    first = list(write_all(planned, shard_sizes(planned.index)))
+    assert [told["name"] for told in first] == list(shard_sizes(planned.index))
+    again = list(write_all(replace(planned, picture=nowhere), shard_sizes(planned.index)))
+    assert again == first
+    (tmp_path / "out" / "p001-00000.json").unlink()
+    with pytest.raises(AssertionError, match="p001/000"):
+        list(write_all(replace(planned, picture=nowhere), shard_sizes(planned.index)))
 
 
 NUM_SHARDS = 24
@@ -110,7 +139,7 @@ def contents(folder: Path) -> dict[str, bytes]:
 
 @pytest.mark.slow
 def test_one_core_and_two_give_the_same_bytes(root: Path, one: Path) -> None:
-    run(root, "pipelines.normalize", *ARGUMENTS, "two", SLYK_NUM_CPUS="2")
+    run(root, "pipelines.normalize", *ARGUMENTS, "two", SLYK_NUM_CPUS="2", SLYK_PLAIN="0")
     assert contents(one) == contents(root / "two")
     assert len(ShardSet.open(one)) == 240
 
@@ -118,7 +147,7 @@ def test_one_core_and_two_give_the_same_bytes(root: Path, one: Path) -> None:
 @pytest.mark.slow
 def test_after_kill_9_only_what_is_missing_is_written(root: Path, one: Path) -> None:
     out = root / "killed"
-    stage = start(root, "pipelines.normalize", *ARGUMENTS, "killed", SLYK_NUM_CPUS="1")
+    stage = start(root, "pipelines.normalize", *ARGUMENTS, "killed", SLYK_NUM_CPUS="1", SLYK_PLAIN="0")
     wait_for(lambda: len(list(out.glob("*.json"))) >= 3, "three shards")
     kill(stage.pid)
     stage.communicate()
@@ -126,7 +155,7 @@ def test_after_kill_9_only_what_is_missing_is_written(root: Path, one: Path) -> 
     assert not (out / manifest.NAME).exists()
     before = {path.stem: path.stat().st_mtime_ns for path in out.glob("*.json")}
     assert 3 <= len(before) < NUM_SHARDS
-    said = run(root, "pipelines.normalize", *ARGUMENTS, "killed", SLYK_NUM_CPUS="2")
-    assert f"{len(before)} of {NUM_SHARDS} shards are complete, writing {NUM_SHARDS - len(before)}" in said
+    said = run(root, "pipelines.normalize", *ARGUMENTS, "killed", SLYK_NUM_CPUS="2", SLYK_PLAIN="0")
+    assert f"{len(before)} of {NUM_SHARDS} shards were complete, {NUM_SHARDS - len(before)} written" in said
     assert {name: (out / f"{name}.json").stat().st_mtime_ns for name in before} == before
     assert contents(out) == contents(one)

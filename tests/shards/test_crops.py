@@ -159,3 +159,15 @@ def test_a_lens_is_undone_before_the_crop() -> None:
     middle = [SMALL_SPEC.eye_square_px / 2] * 2
     np.testing.assert_allclose(dot(crop(photo, lens, SMALL_SPEC).left, 20), middle, atol=0.6)
     assert np.abs(dot(crop(photo, straight, SMALL_SPEC).left, 20) - middle).max() > 2
+
+
+@pytest.mark.parametrize("focal_px", [900.0, 3000.0])
+def test_undoing_a_lens_in_the_crop_is_undoing_it_in_the_photo(focal_px: float) -> None:
+    """Enlarged, and averaged down from three pixels to one."""
+    straight = geometry_at(np.array([40.0, 30.0, 600.0]), rotation(0.1, 0.2, 0.1), camera_matrix(focal_px, (800, 600)))
+    lens = replace(straight, distortion=np.array([-0.25, 0.12, 0.002, -0.001, 0.0]))
+    noise = cv2.GaussianBlur(np.random.default_rng(1).integers(0, 256, (1200, 1600, 3), dtype=np.uint8), (0, 0), 12)
+    photo = np.asarray(cv2.normalize(noise, noise, 0, 255, cv2.NORM_MINMAX), np.uint8)
+    undone = np.asarray(cv2.undistort(photo, lens.camera, lens.distortion), np.uint8)
+    for ours, expected in zip(crop(photo, lens, SMALL_SPEC)[:3], crop(undone, straight, SMALL_SPEC)[:3], strict=True):
+        assert np.abs(ours.astype(int) - expected).mean() < 1.5 < expected.std() / 5

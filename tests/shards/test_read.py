@@ -4,6 +4,7 @@ import gc
 import json
 import pickle
 import warnings
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -24,6 +25,52 @@ def test_samples_come_in_the_order_of_the_manifest(shards: Path, raw_set: RawSet
     assert [sample.key for sample in opened] == [record.key for record in raw_set.records]
     assert opened.key(5) == opened[5].key == "p001/001"
     assert opened.spec == SMALL_SPEC
+
+
+def test_pictures_of_many_samples_at_once(shards: Path) -> None:
+    """In any order, into memory that is used again; labels stand beside them."""
+    opened = ShardSet.open(shards)
+    order = [15, 0, 7, 7]
+    memory = opened.empty(4)
+    memory.face[:] = 255
+    found = opened.pictures(order, memory)
+    assert found is memory
+    for row, index in enumerate(order):
+        sample = opened[index]
+        for pictures, picture in zip(found, (sample.face, sample.right, sample.left), strict=True):
+            np.testing.assert_array_equal(pictures[row], picture)
+        assert sample.gaze is not None
+        np.testing.assert_array_equal(opened.gaze[index], sample.gaze)
+        np.testing.assert_array_equal(opened.head[index], sample.head)
+    np.testing.assert_array_equal(opened.pictures([3]).left[0], opened[3].left)
+
+
+def test_some_samples_by_their_rows(shards: Path) -> None:
+    everyone = ShardSet.open(shards)
+    looking_up = ShardSet.open(shards, keep=lambda row: row["gaze"][0] > 0)
+    expected = [sample.key for sample in everyone if sample.gaze is not None and sample.gaze[0] > 0]
+    assert 0 < len(looking_up) < len(everyone)
+    assert [sample.key for sample in looking_up] == expected and (looking_up.gaze[:, 0] > 0).all()
+
+
+def test_a_picture_of_another_size_is_refused(shards_copy: Path) -> None:
+    """A manifest that says something else about the crops than the tars hold."""
+    opened = ShardSet.open(shards_copy)
+    opened.manifest = replace(opened.manifest, crops=opened.manifest.crops | {"face_px": 60})
+    with pytest.raises(CorruptShardError, match=r"p000-00000.tar: member p000/000.face.jpg: .* pixels, expected"):
+        opened.pictures([0])
+
+
+@pytest.mark.parametrize("member", ["face.jpg", "json"])
+def test_a_member_that_is_damaged_later_is_named(shards_copy: Path, member: str) -> None:
+    opened = ShardSet.open(shards_copy)
+    members = json.loads((shards_copy / "p001-00000.json").read_bytes())["members"]
+    name, offset, size, _ = next(m for m in members if m[0].endswith(member))
+    tar = bytearray((shards_copy / "p001-00000.tar").read_bytes())
+    tar[offset : offset + size] = bytes(size)
+    (shards_copy / "p001-00000.tar").write_bytes(tar)
+    with pytest.raises(CorruptShardError, match=f"p001-00000.tar: sample {name.partition('.')[0]} cannot be read"):
+        list(opened)
 
 
 def read_by_webdataset(paths: list[Path]) -> list[dict[str, Any]]:

@@ -1,11 +1,12 @@
 """Plans and batches as functions of (seed, epoch, step)."""
 
+from dataclasses import replace
 from itertools import chain
 
 import numpy as np
 import pytest
 import torch
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from slyk.config import Params
@@ -18,42 +19,55 @@ from tests.drawn import SMALL_SPEC
 
 @st.composite
 def plans(draw: st.DrawFn) -> Plan:
-    num_ranks = draw(st.integers(1, 4))
+    num_ranks = draw(st.integers(1, 9))
     batch_size = num_ranks * draw(st.integers(1, 5))
-    num_samples = batch_size + draw(st.integers(0, 40))
-    return Plan(num_samples, batch_size, draw(st.integers(1, 3)), draw(st.integers(0, 2**31 - 1)), 0, num_ranks)
+    num_samples = batch_size + draw(st.integers(0, 60))
+    return Plan(num_samples, batch_size, draw(st.integers(1, 4)), draw(st.integers(0, 2**31 - 1)), 0, num_ranks)
 
 
 def ranks_of(plan: Plan, start: int = 0) -> list[list[list[tuple[int, int]]]]:
-    values = (plan.num_samples, plan.batch_size, plan.epochs, plan.seed)
-    return [list(Plan(*values, rank, plan.num_ranks).batches(start)) for rank in range(plan.num_ranks)]
+    return [list(replace(plan, rank=rank).batches(start)) for rank in range(plan.num_ranks)]
 
 
 @given(plans())
-def test_every_sample_comes_at_most_once_an_epoch(plan: Plan) -> None:
-    places = list(chain.from_iterable(chain.from_iterable(ranks_of(plan))))
+def test_every_sample_comes_once_an_epoch(plan: Plan) -> None:
+    """Over all ranks; after the last epoch less than a batch is left out."""
+    places = sorted(chain.from_iterable(chain.from_iterable(ranks_of(plan))))
     assert len(places) == len(set(places)) == plan.num_steps * plan.batch_size
-    assert {epoch for epoch, _ in places} == set(range(plan.epochs))
-    assert all(0 <= index < plan.num_samples for _, index in places)
-    left_out = plan.num_samples - plan.steps_per_epoch * plan.batch_size
-    assert 0 <= left_out < plan.batch_size
+    every = {(epoch, index) for epoch in range(plan.epochs) for index in range(plan.num_samples)}
+    left_out = every - set(places)
+    assert set(places) <= every and len(left_out) < plan.batch_size
+    assert {epoch for epoch, _ in left_out} <= {plan.epochs - 1}
+
+
+@given(plans())
+def test_epochs_follow_each_other(plan: Plan) -> None:
+    whole = list(chain.from_iterable(replace(plan, num_ranks=1).batches(0)))
+    assert [epoch for epoch, _ in whole] == [place // plan.num_samples for place in range(len(whole))]
 
 
 @given(plans())
 def test_ranks_share_a_batch_evenly(plan: Plan) -> None:
-    whole = list(Plan(plan.num_samples, plan.batch_size, plan.epochs, plan.seed).batches(0))
+    whole = list(replace(plan, num_ranks=1).batches(0))
     ranks = ranks_of(plan)
     assert len(whole) == plan.num_steps
     for step, batch in enumerate(whole):
         parts = [rank[step] for rank in ranks]
         assert {len(part) for part in parts} == {plan.batch_size // plan.num_ranks}
-        assert sorted(chain.from_iterable(parts)) == sorted(batch)
+        assert [parts[place % plan.num_ranks][place // plan.num_ranks] for place in range(len(batch))] == batch
 
 
 @given(plans(), st.data())
 def test_resuming_at_any_step_gives_the_same_rest(plan: Plan, data: st.DataObject) -> None:
+    """On as many ranks, or on others: the global order knows nothing of them."""
     start = data.draw(st.integers(0, plan.num_steps))
-    assert list(plan.batches(start)) == list(plan.batches(0))[start:]
+    assert ranks_of(plan, start) == [rank[start:] for rank in ranks_of(plan)]
+
+
+@given(plans(), st.floats(0, 4))
+def test_steps_at_epochs(plan: Plan, epochs: float) -> None:
+    assert plan.steps_at(plan.epochs) == plan.num_steps and plan.steps_at(0.0) == 0
+    assert abs(plan.steps_at(epochs) - min(plan.num_steps, epochs * plan.num_samples / plan.batch_size)) <= 0.5
 
 
 def test_epochs_and_seeds_differ() -> None:
@@ -109,9 +123,18 @@ def test_batches_resume_exactly(augmented: Augmented) -> None:
 
 
 @pytest.mark.slow
-def test_loader_workers_change_nothing(augmented: Augmented) -> None:
-    plan = Plan(16, 4, 1, seed=1)
-    for a, b in zip(loader(augmented, plan, start=0, num_workers=2), loader(augmented, plan, start=0), strict=True):
+@settings(max_examples=12)
+@given(st.data())
+def test_loader_workers_and_ranks_change_nothing(augmented: Augmented, data: st.DataObject) -> None:
+    """0 to 4 workers, any rank of 1 to 9, from any step: the same pixels, labels and keys."""
+    num_ranks = data.draw(st.integers(1, 9), "ranks")
+    plan = Plan(16, num_ranks, 2, 1, data.draw(st.integers(0, num_ranks - 1), "rank"), num_ranks)
+    start = data.draw(st.integers(0, plan.num_steps - 1), "start")
+    num_workers = data.draw(st.integers(0, 4), "workers")
+    found = list(loader(augmented, plan, start=start, num_workers=num_workers))
+    expected = [collate([augmented[place] for place in batch]) for batch in plan.batches(start)]
+    assert len(found) == plan.num_steps - start
+    for a, b in zip(found, expected, strict=True):
         assert_same(a, b)
 
 
