@@ -11,8 +11,7 @@ import pandas as pd
 import pyarrow.parquet as pq
 
 from jobs import data_plots as plots
-from jobs import page as page_parts
-from jobs.page import image, page, section, table
+from jobs.page import alike, image, page, section, table
 from slyk.audit import consistency, near_duplicates, samples_table, summary, verdicts
 from slyk.config import load_params
 from slyk.duplicates import faces_below
@@ -118,10 +117,12 @@ def _verdict(f: Mapping[str, Any]) -> str:
 
 
 def _near_duplicates(f: Mapping[str, Any]) -> str:
-    across = f["near_duplicates"]
-    return page_parts.near_duplicates(
-        "Near-duplicates across splits", "test photos, against training photos,", across["across_splits"]
-    ) + page_parts.near_duplicates("Near-duplicates across groups", "photos", across["across_groups"])
+    found = f["near_duplicates"]
+    rows = (
+        ("test photos", "a training photo", found["across_splits"]),
+        ("photos", "a photo of another group", found["across_groups"]),
+    )
+    return alike("Near-duplicates across splits", rows)
 
 
 def _rejects(f: Mapping[str, Any]) -> str:

@@ -11,7 +11,7 @@ import pandas as pd
 
 from jobs import tracking
 from jobs.report import report_html
-from jobs.roles import roles_of, tested, told
+from jobs.roles import roles_of, sets_tested, told
 from jobs.scoring import HEAD, PREDICTED, TRUE, gaze_of, score, trained_on
 from jobs.stage import stage
 from slyk import duplicates, metrics
@@ -54,7 +54,7 @@ def main() -> None:
     args = parser.parse_args()
     params = load_params(resolve("params.yaml"))
     models, shards, out = resolve(args.models), resolve(args.shards), resolve(args.out)
-    manifests = {name: manifest.load(shards / name) for name in tested(params)}
+    manifests = {name: manifest.load(shards / name) for name in sets_tested(params)}
     with tracking.stage_run(f"evaluate@{args.task}", params=params, sections=("protocol", "evaluate")) as run:
         for found in manifests.values():
             run.log_dataset(found, context="test people")

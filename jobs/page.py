@@ -48,17 +48,18 @@ def section(title: str, body: str) -> str:
     return f"<section><h2>{escape(title)}</h2>{body}</section>"
 
 
-def near_duplicates(title: str, what: str, found: Mapping[str, Any]) -> str:
-    """A section on what `slyk.duplicates.compare` found; what: whose photos, in the plural."""
-    candidates = f"{found['num_like_hash']} candidates by their hash"
-    if found["num_looked_at"] < found["num_like_hash"]:
-        candidates += f", of which {found['num_looked_at']} were looked at"
-    body = (
-        f"<p><b>{found['num']}</b> of {found['num_photos']} {escape(what)} ({found['share']:.2%}) show the same "
-        f'picture as a photo of another group.</p><p class="soft">{candidates}.</p>'
-    )
-    pairs = "".join(f"<li><code>{escape(pair)}</code></li>" for pair in found["pairs"])
-    return section(title, body + (f"<ul>{pairs}</ul>" if pairs else ""))
+def alike(title: str, rows: Iterable[tuple[str, str, Mapping[str, Any]]]) -> str:
+    """A section on what `slyk.duplicates.compare` found: of which photos, like what, and its figures."""
+    body = ""
+    for whose, other, found in rows:
+        looked = f", {found['num_looked_at']} of them looked at" * (found["num_looked_at"] < found["num_like_hash"])
+        body += (
+            f"<p><b>{found['num']}</b> of {found['num_photos']} {escape(whose)} ({found['share']:.2%}) show the same "
+            f'picture as {escape(other)} <span class="soft">(alike by hash: {found["num_like_hash"]}{looked}).</span></p>'
+        )
+        pairs = "".join(f"<li><code>{escape(pair)}</code></li>" for pair in found["pairs"])
+        body += f"<ul>{pairs}</ul>" * bool(pairs)
+    return section(title, body)
 
 
 def image(title: str, png: bytes) -> str:

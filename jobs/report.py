@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 
 from jobs import plots
-from jobs.page import image, near_duplicates, page, section
+from jobs.page import alike, image, page, section
 from jobs.scoring import PREDICTED, TRUE
 
 NUM_WORST = 15
@@ -41,7 +41,7 @@ def report_html(
         _rules(figures),
         *(section(title, image(title, picture)) for title, picture in pictures),
         _datasets(figures),
-        near_duplicates("Near-duplicates of photos that were trained on", "test photos", figures["near_duplicates"]),
+        alike("Near-duplicates", [("test photos", "a photo of people trained on", figures["near_duplicates"])]),
         _worst(table),
     ]
     return page("gaze report", parts)

@@ -1,12 +1,12 @@
 """Who takes part in what, as params.yaml chooses: the same for training, promotion and evaluation."""
 
 from slyk.config import Params
-from slyk.datasets.protocols import PROTOCOLS, Roles, only_tested, roles
+from slyk.datasets.protocols import PROTOCOLS, Roles, official, only_tested, roles
 from slyk.shards.manifest import Manifest
 
 
 def roles_of(params: Params, found: Manifest) -> Roles:
-    """The roles of a set; one that neither pretraining nor training names is tested with all its labelled groups."""
+    """The roles of a set; one that neither pretraining nor training names is tested only."""
     chosen = params.protocol.of(found.dataset)
     if found.dataset in learned_from(params):
         return roles(found, **chosen)
@@ -18,7 +18,7 @@ def learned_from(params: Params) -> set[str]:
     return {*params.pretrain.datasets, *params.finetune.gaze.datasets}
 
 
-def tested(params: Params) -> tuple[str, ...]:
+def sets_tested(params: Params) -> tuple[str, ...]:
     """The sets that the report measures."""
     return params.evaluate.datasets or params.finetune.gaze.datasets
 
@@ -31,5 +31,6 @@ def told(params: Params, dataset: str) -> str:
     fold += "" if chosen["num_folds"] is None else f" of {chosen['num_folds']}"
     if dataset in learned_from(params):
         return f"{chosen['name']}{fold}: {entry.about}"
-    measured = "" if entry.measured is None else f", {entry.measured} ({chosen['name']})"
-    return f"only tested: all labelled groups{measured}"
+    groups = "the set's own test groups" if entry.divide is official else "all labelled groups"
+    measured = "" if entry.measured is None else f", {entry.measured}"
+    return f"{chosen['name']}, only tested: {groups}{measured}"

@@ -222,7 +222,7 @@ class Finetune(Section):
 
 class Evaluate(Section):
     datasets: SetNames | None = None
-    """Sets to test on; null: those of finetune.gaze. One that nobody learns from is tested on with all its labels."""
+    """Sets to test on; null: those of finetune.gaze. docs/protocols.md: what of a set that nobody learns from."""
     batch_size: Count
     bootstrap_samples: Annotated[int, Field(ge=100)]
     """Draws of people for the 95 % interval."""

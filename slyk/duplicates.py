@@ -1,6 +1,6 @@
 """Photos that show the same picture although they stand in different groups: tested people who were trained on.
 
-First by the perceptual hash of the normalized face, as shards keep it: two photos are candidates where at most 3 of 64
+First by the perceptual hash of the normalized face, as shards keep it: two photos are candidates where at most 4 of 64
 bits differ. Then by looking: a candidate counts where both faces, grey and shrunk, correlate by 0.95 or more, since
 straight faces of two people share a hash now and then. What both steps find and miss: docs/protocols.md.
 """
@@ -22,12 +22,12 @@ from slyk.shards.write import sidecar_path
 
 Hashes = NDArray[np.uint64]
 Numbers = NDArray[np.int64]
-MAX_BITS = 3
-"""Of 64, so that of four parts of a hash at least one is equal: what makes the search quick."""
-NUM_PARTS, PART_BITS = 4, 16
+MAX_BITS = 4
+NUM_PARTS = MAX_BITS + 1
+"""Of two hashes that differ by MAX_BITS at most, one of so many parts is equal: that makes the search quick."""
 SAME = 0.95
 """Least correlation of two faces that show the same picture. Rendered and real faces of two people whose hashes differ
-by 8 bits at most reach 0.91; a picture moved by one pixel or compressed to quality 20 keeps 0.98."""
+by 12 bits at most reach 0.89; a picture moved by one pixel or compressed to quality 20 keeps 0.98."""
 SMALL_PX = 32
 MAX_LOOKED_AT = 500
 """Candidates that are looked at; of more these many, evenly chosen, and their share stands for all."""
@@ -85,8 +85,8 @@ def nearest(asked: Photos, known: Photos) -> Nearest:
     """For each of `asked` (N) the photo of `known` (M) that has the nearest hash, at most MAX_BITS away, and is of
     another group; of equally near ones that of the smallest hash.
 
-    Exact: hashes that differ by 3 bits are equal in one of four parts, so only those are compared. Equal hashes are
-    compared once, so bursts of one picture cost nothing.
+    Exact: such hashes are equal in one of their parts, so only those are compared. Equal hashes are compared once, so
+    bursts of one picture cost nothing.
     """
     questions, back = _distinct(asked)
     answers, _ = _distinct(known)

@@ -193,9 +193,12 @@ def roles(
 
 
 def only_tested(manifest: Grouped, *, name: str = "as_shipped") -> Roles:
-    """All labelled groups of a set that no model learns from, with the photos that its protocol measures."""
+    """A set that no model learns from: all its labelled groups, but the set's own test groups under `official` and what
+    builds on it, whose figures stand for these; with the photos that its protocol measures."""
     check_one_split(manifest)
-    return Roles((), (), tuple(manifest.groups(labelled=True)), None, _entry(name).measured)
+    entry = _entry(name)
+    test = manifest.groups("test") if entry.divide is official else manifest.groups(labelled=True)
+    return Roles((), (), tuple(test), None, entry.measured)
 
 
 def check_one_split(manifest: Grouped) -> None:

@@ -154,12 +154,14 @@ def test_groups_without_labels_train_and_are_never_gate() -> None:
 
 def test_a_set_that_is_only_tested() -> None:
     groups = (Group("a", "train"), Group("b", "train", 0), Group("c", "test"))
+    found = only_tested(manifest_of(*groups), name="leave_one_out_evaluation")
+    assert found == Roles((), (), ("a", "c"), None, Filter("evaluation"))
     found = only_tested(manifest_of(*groups), name="front_20_cone")
-    assert found == Roles((), (), ("a", "c"), None, Filter("front_20_cone"))
+    assert found == Roles((), (), ("c",), None, Filter("front_20_cone"))
 
 
 def test_filters() -> None:
-    rows = [
+    rows: list[dict[str, Any]] = [
         {"tags": ["front_180", "face_detected"], "expression": None},
         {"tags": [], "expression": "contempt"},
         {"tags": ["front_180"], "expression": "neutral"},
