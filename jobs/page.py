@@ -55,7 +55,8 @@ def alike(title: str, rows: Iterable[tuple[str, str, Mapping[str, Any]]]) -> str
         looked = f", {found['num_looked_at']} of them looked at" * (found["num_looked_at"] < found["num_like_hash"])
         body += (
             f"<p><b>{found['num']}</b> of {found['num_photos']} {escape(whose)} ({found['share']:.2%}) show the same "
-            f'picture as {escape(other)} <span class="soft">(alike by hash: {found["num_like_hash"]}{looked}).</span></p>'
+            f'picture as {escape(other)} <span class="soft">(alike by hash: '
+            f"{found['num_like_hash']}{looked}).</span></p>"
         )
         pairs = "".join(f"<li><code>{escape(pair)}</code></li>" for pair in found["pairs"])
         body += f"<ul>{pairs}</ul>" * bool(pairs)

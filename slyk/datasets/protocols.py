@@ -189,7 +189,8 @@ def roles(
     gate = _gate(manifest, learning, num_gate_people) if division.gate is None else set(division.gate)
     train = learning - gate
     assert not (train & test or gate & test), f"{name} gives groups of {manifest.dataset} two roles"
-    return Roles(_sorted(train), _sorted(gate), _sorted(test), entry.learned, entry.measured)
+    ordered = [tuple(sorted(part)) for part in (train, gate, test)]
+    return Roles(ordered[0], ordered[1], ordered[2], entry.learned, entry.measured)
 
 
 def only_tested(manifest: Grouped, *, name: str = "as_shipped") -> Roles:
@@ -236,10 +237,6 @@ def _gate(manifest: Grouped, learning: set[str], num_gate_people: int) -> set[st
         )
         raise ParamsError(f"{found}: lower it in params.yaml, or add people")
     return set(labelled[:num_gate_people])
-
-
-def _sorted(groups: set[str]) -> tuple[str, ...]:
-    return tuple(sorted(groups))
 
 
 def _some(groups: list[str]) -> str:
