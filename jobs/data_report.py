@@ -11,9 +11,10 @@ import pandas as pd
 import pyarrow.parquet as pq
 
 from jobs import data_plots as plots
-from jobs.page import image, page, section, table
-from slyk.audit import consistency, offsets, samples_table, summary, verdicts
+from jobs.page import alike, image, page, section, table
+from slyk.audit import consistency, near_duplicates, offsets, samples_table, summary, verdicts
 from slyk.config import load_params
+from slyk.duplicates import faces_below
 from slyk.errors import DataMissingError, ParamsError
 from slyk.files import resolve, write_atomic, write_json
 from slyk.shards import manifest
@@ -56,6 +57,7 @@ def write_report(name: str, index: Path, rejects: Path, shards: Path, out: Path,
     checks = consistency(samples)
     figures |= {"dataset": name, "licence": about.licence, "consistency": checks, "warnings": verdicts(checks)}
     figures |= {"shows": "faces" if about.shows_faces else "one eye"}
+    figures["near_duplicates"] = near_duplicates(samples, about.dataset, faces_below(shards.parent))
     write_json(out / "report.json", figures)
     sheet = contact_sheet(ShardSet.open(shards)) if faces else None
     target = out / "report.html"
@@ -89,7 +91,7 @@ def _html(figures: Mapping[str, Any], samples: pd.DataFrame, sheet: bytes | None
         else:
             parts.append(section("Not applicable", NOT_OF_EYES))
         parts.append(section("Light and sharpness", image("light", plots.light(samples))))
-    parts += [_rejects(figures), _counts(figures)]
+    parts += [_near_duplicates(figures), _rejects(figures), _counts(figures)]
     return page(f"data report: {figures['dataset']}", parts)
 
 
@@ -125,6 +127,15 @@ def _verdict(f: Mapping[str, Any]) -> str:
     ]
     names = ("angle", "correlation with the eyes", "fit better mirrored", "most in")
     return section("Do labels and pictures agree?", body + (table(names, rows) if rows else ""))
+
+
+def _near_duplicates(f: Mapping[str, Any]) -> str:
+    found = f["near_duplicates"]
+    rows = (
+        ("test photos", "a training photo", found["across_splits"]),
+        ("photos", "a photo of another group", found["across_groups"]),
+    )
+    return alike("Near-duplicates across splits", rows)
 
 
 def _rejects(f: Mapping[str, Any]) -> str:

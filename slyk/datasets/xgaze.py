@@ -128,7 +128,13 @@ def picture(raw: Raw, name: str, canvas: Canvas | None = None) -> Image:
 
 
 def people(raw: Raw) -> dict[str, frozenset[str]]:
-    """Part of the set -> its people, as train_test_split.json lists their files; empty where there is no such file.
+    """Part of the set -> its people, as `listed` has them."""
+    return {part: frozenset(names) for part, names in listed(raw).items()}
+
+
+def listed(raw: Raw) -> dict[str, list[str]]:
+    """Part of the set -> its people in the order of train_test_split.json, which is that of the leaderboard's rows;
+    empty where there is no such file. Some copies of it say test_specific for test_person_specific.
 
     Raises DataMissingError where it is damaged.
     """
@@ -136,7 +142,8 @@ def people(raw: Raw) -> dict[str, frozenset[str]]:
         return {}
     try:
         lists = json.loads(raw.text(SPLIT))
-        return {part: frozenset(PurePosixPath(file).stem for file in lists.get(part, [])) for part in PARTS}
+        lists.setdefault("test_person_specific", lists.get("test_specific", []))
+        return {part: [PurePosixPath(file).stem for file in lists.get(part, [])] for part in PARTS}
     except (AttributeError, TypeError, ValueError) as error:
         raise DataMissingError(f"{raw.root}/{SPLIT} does not list files of {', '.join(PARTS)}: {error}") from None
 

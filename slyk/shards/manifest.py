@@ -2,6 +2,7 @@
 
 import json
 import re
+from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,6 +13,7 @@ from slyk.files import digest, write_json
 from slyk.shards.sample import CONVENTION, DECODERS, EYE_MEMBERS, MEMBERS
 
 NAME = "manifest.json"
+FORMAT = 2
 _NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]*")
 
 
@@ -23,6 +25,7 @@ class ShardEntry:
     num_samples: int
     num_labelled: int
     eyes: dict[str, int]
+    tags: dict[str, int]
     size: int
     sha256: str
 
@@ -62,6 +65,14 @@ class Manifest:
             {s.group for s in self.shards if split in (None, s.split) and (s.num_labelled > 0 or not labelled)}
         )
 
+    def tagged(self, tag: str) -> dict[str, float]:
+        """Group -> the share of its samples that have a tag; groups without such a sample are left out."""
+        found, total = Counter[str](), Counter[str]()
+        for shard in self.shards:
+            found[shard.group] += shard.tags.get(tag, 0)
+            total[shard.group] += shard.num_samples
+        return {group: count / total[group] for group, count in sorted(found.items()) if count}
+
 
 def write(
     folder: Path,
@@ -75,7 +86,7 @@ def write(
     names = ShardEntry.__dataclass_fields__
     shards = [{name: s[name] for name in names} for s in sorted(sidecars, key=lambda s: str(s["name"]))]
     body = {
-        "format": 1,
+        "format": FORMAT,
         "dataset": dataset,
         "licence": licence,
         "convention": CONVENTION,
@@ -100,6 +111,11 @@ def load(folder: Path) -> Manifest:
         raise CorruptShardError(
             f"{folder / NAME} is not as it was written: restore it with `dvc checkout`, or delete it and run "
             f"`dvc repro normalize@{folder.name}`"
+        )
+    if body["format"] != FORMAT:
+        raise DataMissingError(
+            f"{folder / NAME} was written by another slyk (format {body['format']}, this one reads {FORMAT}): "
+            f"run `dvc repro normalize@{folder.name}`"
         )
     shards = tuple(ShardEntry(**s) for s in body["shards"])
     for shard in shards:

@@ -81,7 +81,7 @@ def write_shard(
     used is kept out and told in the sidecar's `rejects`. The sidecar is written last: a shard without one is not
     complete. Raises OSError where the machine and not the photo is the cause: no memory, a full disk.
     """
-    tar, eyes, rejects, num_labelled = Tar(), Counter[str](), list[Reject](), 0
+    tar, eyes, tags, rejects, num_labelled = Tar(), Counter[str](), Counter[str](), list[Reject](), 0
     measures: dict[str, dict[str, Any]] = {}
     canvas = Canvas()
     for record in records:
@@ -93,6 +93,7 @@ def write_shard(
         for name in sorted(members):
             tar.add(f"{record.key}.{name}", members[name])
         eyes[record.eyes] += 1
+        tags.update(set(record.tags))
         num_labelled += record.gaze is not None
     data = tar.closed()
     sidecar = {
@@ -103,6 +104,7 @@ def write_shard(
         "num_samples": sum(eyes.values()),
         "num_labelled": num_labelled,
         "eyes": dict(eyes),
+        "tags": dict(sorted(tags.items())),
         "size": len(data),
         "sha256": hashlib.sha256(data).hexdigest(),
         "members": tar.places,
