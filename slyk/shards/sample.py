@@ -10,11 +10,11 @@ from typing import Any
 
 import cv2
 import numpy as np
-import simplejpeg
 
 from slyk.datasets.record import Center, EyesSource, Known, Labels, Record
 from slyk.geometry.angles import head_pitchyaw, pitchyaw_from_vector
 from slyk.geometry.camera import Array
+from slyk.shards import limits
 from slyk.shards.crops import Crops, Image
 
 MEMBERS = ("face.jpg", "right.jpg", "left.jpg", "json")
@@ -93,14 +93,15 @@ def angles(sample: Sample) -> dict[str, list[float] | None]:
 
 
 def decode(key: str, members: dict[str, bytes]) -> Sample:
-    """The inverse of `encode`, up to JPEG loss."""
-    meta = json.loads(members["json"])
-    images = (simplejpeg.decode_jpeg(members[f"{name}.jpg"], colorspace="BGR") for name in ("face", "right", "left"))
-    face, right, left = images
-    gaze = None if meta["gaze"] is None else np.array(meta["gaze"])
-    rotation, face_from_photo = (np.array(meta[name]).reshape(3, 3) for name in ("rotation", "face_from_photo"))
-    about = (meta["eyes"], meta["photo"], face_from_photo, meta["known"], meta["center"], tuple(meta["tags"]))
-    return Sample(key, meta["group"], face, right, left, gaze, np.array(meta["head"]), rotation, *about, meta["labels"])
+    """The inverse of `encode`, up to JPEG loss. Raises ValueError or KeyError for what `encode` never writes."""
+    meta = limits.meta(members["json"])
+    face, right, left = (limits.picture(name, members[name]) for name in MEMBERS[:3])
+    gaze = None if meta["gaze"] is None else limits.numbers(meta["gaze"], 2)
+    rotation, face_from_photo = (limits.numbers(meta[name], 3, 3) for name in ("rotation", "face_from_photo"))
+    group, eyes, known, center = (limits.text(meta[name]) for name in ("group", "eyes", "known", "center"))
+    about = (eyes, str(meta["photo"]), face_from_photo, known, center, tuple(map(limits.text, meta["tags"])))
+    head, labels = limits.numbers(meta["head"], 2), dict(meta["labels"])
+    return Sample(key, group, face, right, left, gaze, head, rotation, *about, labels)  # type: ignore[arg-type]
 
 
 def _plain(values: Array) -> list[float]:
