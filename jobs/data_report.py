@@ -1,6 +1,5 @@
 """`slyk data report`: what is in a data set and whether its labels fit its pictures, as one page and as JSON."""
 
-import json
 from collections.abc import Mapping
 from html import escape
 from pathlib import Path
@@ -17,7 +16,7 @@ from slyk.config import load_params
 from slyk.duplicates import faces_below
 from slyk.errors import DataMissingError, ParamsError
 from slyk.files import resolve, write_atomic, write_json
-from slyk.shards import manifest
+from slyk.shards import limits, manifest
 from slyk.shards.read import ShardSet
 from slyk.shards.write import sidecar_path
 
@@ -51,7 +50,7 @@ def write_report(name: str, index: Path, rejects: Path, shards: Path, out: Path,
         if not path.is_file():
             raise DataMissingError(f"{path} not found: run `dvc repro index@{name}`")
     about = manifest.load(shards)
-    samples = samples_table(json.loads(sidecar_path(shards, shard.name).read_bytes()) for shard in about.shards)
+    samples = samples_table(limits.read_json(sidecar_path(shards, shard.name)) for shard in about.shards)
     rejected = pd.concat([pq.read_table(path).to_pandas() for path in (rejects, shards / "rejects.parquet")])
     figures = summary(samples, rejected, pq.read_table(index).to_pandas())
     checks = consistency(samples)

@@ -1,6 +1,5 @@
 """The manifest of a data set's shards: written last, so a folder without one is incomplete."""
 
-import json
 import re
 from collections import Counter
 from collections.abc import Iterable, Sequence
@@ -10,6 +9,7 @@ from typing import Any
 
 from slyk.errors import CorruptShardError, DataMissingError, ParamsError
 from slyk.files import digest, write_json
+from slyk.shards import limits
 from slyk.shards.sample import CONVENTION, DECODERS, EYE_MEMBERS, MEMBERS
 
 NAME = "manifest.json"
@@ -101,27 +101,27 @@ def write(
 def load(folder: Path) -> Manifest:
     """Raises DataMissingError where the folder has no manifest: it was never finished; CorruptShardError on changes."""
     try:
-        body = json.loads((folder / NAME).read_bytes())
-        written = digest({name: value for name, value in body.items() if name != "digest"})
+        body = limits.read_json(folder / NAME)
+        if body.get("digest") != digest({name: value for name, value in body.items() if name != "digest"}):
+            raise CorruptShardError(f"{folder / NAME} is not as it was written")
+        if body["format"] != FORMAT:
+            raise DataMissingError(
+                f"{folder / NAME} was written by another slyk (format {body['format']}, this one reads {FORMAT}): "
+                f"run `dvc repro normalize@{folder.name}`"
+            )
+        members = tuple(map(limits.text, body["members"]))
+        shards = tuple(ShardEntry(**limits.entry(s)) for s in body["shards"])
+        about = limits.text(body["dataset"]), limits.text(body["licence"]), limits.crops(body["crops"])
     except FileNotFoundError:
         raise DataMissingError(f"{folder / NAME} not found: run `dvc repro normalize@{folder.name}`") from None
-    except (ValueError, AttributeError):
-        written, body = "", {}
-    if body.get("digest") != written:
+    except (CorruptShardError, KeyError, TypeError, ValueError, RecursionError) as error:
+        told = str(error) if isinstance(error, CorruptShardError) else f"{folder / NAME} is not as we write it: {error}"
         raise CorruptShardError(
-            f"{folder / NAME} is not as it was written: restore it with `dvc checkout`, or delete it and run "
-            f"`dvc repro normalize@{folder.name}`"
-        )
-    if body["format"] != FORMAT:
-        raise DataMissingError(
-            f"{folder / NAME} was written by another slyk (format {body['format']}, this one reads {FORMAT}): "
-            f"run `dvc repro normalize@{folder.name}`"
-        )
-    shards = tuple(ShardEntry(**s) for s in body["shards"])
+            f"{told}; restore it with `dvc checkout`, or delete it and run `dvc repro normalize@{folder.name}`"
+        ) from None
     for shard in shards:
         if not _NAME.fullmatch(shard.name):
             raise CorruptShardError(f"{folder / NAME} names a shard {shard.name!r}, which is no plain file name")
-    members = tuple(map(str, body["members"]))
     if members not in DECODERS:
         raise CorruptShardError(f"{folder / NAME}: samples of {members}, expected {MEMBERS} or {EYE_MEMBERS}")
-    return Manifest(body["dataset"], body["licence"], body["crops"], shards, body["digest"], members)
+    return Manifest(*about, shards, body["digest"], members)
