@@ -189,5 +189,5 @@ def together(spans: Iterable[Sequence[int]]) -> None:
 
 def angles(values: Mapping[str, Any], name: str) -> list[float]:
     """Pitch and yaw in a row of the sidecar's `measures`, NaN where it has none. Raises ValueError."""
-    found = values.get(name)
+    found = values[name]
     return [np.nan, np.nan] if found is None else numbers(found, 2).tolist()
