@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from slyk.datasets.record import Record
 from slyk.geometry.angles import angular_error, vector_from_pitchyaw
 from slyk.geometry.camera import Array, camera_matrix
-from slyk.geometry.normalize import FaceGeometry, normalizing_rotation
+from slyk.geometry.normalize import FaceGeometry
 from slyk.shards.crops import CropSpec, Image, crop
 from slyk.shards.sample import Sample, decode, encode, from_crops
 from slyk.views import Augmentation, View, center, view
@@ -93,23 +93,30 @@ def test_the_photo_in_the_mirror(
 
 
 @few
-@given(places, turns, angles, st.integers(0, 2**32))
+@given(places, turns, angles, st.integers(0, 2**32), st.booleans())
 def test_a_turned_view_is_the_view_of_a_turned_head(
-    place: tuple[float, float, float], turn: tuple[float, float, float], gaze: tuple[float, float], seed: int
+    place: tuple[float, float, float],
+    turn: tuple[float, float, float],
+    gaze: tuple[float, float],
+    seed: int,
+    flip: bool,
 ) -> None:
     """Had the head's x axis stood otherwise by an angle, normalization would have levelled it: face and eyes come
-    turned by that angle, each about its own middle, and so does the label."""
-    geometry = geometry_at(np.array(place), rotation(*turn), CAMERA)
+    turned by that angle, each about its own middle, and so does the label; where the view is flipped, in the mirror."""
+    photo, geometry = PHOTO, geometry_at(np.array(place), rotation(*turn), CAMERA)
     vector = vector_from_pitchyaw(np.array(gaze))
-    straight = sample_of(PHOTO, geometry, vector)
-    turned = view(straight, SPEC, 56, Augmentation(rotate=1.0, rotate_deg=25.0), np.random.default_rng(seed))
+    augmentation = Augmentation(rotate=1.0, rotate_deg=25.0, flip=float(flip))
+    turned = view(sample_of(photo, geometry, vector), SPEC, 56, augmentation, np.random.default_rng(seed))
+    if flip:
+        photo, geometry, vector = np.ascontiguousarray(photo[:, ::-1]), mirrored(geometry), MIRROR @ vector
+    straight = sample_of(photo, geometry, vector)
     assert straight.gaze is not None and turned.gaze is not None
     before, after = (vector_from_pitchyaw(angle) for angle in (straight.gaze, turned.gaze))
-    angle = math.atan2(before[0], before[1]) - math.atan2(after[0], after[1])
     assume(np.hypot(*before[:2]) > 0.05)  # a gaze into the camera does not tell the angle
-    norm_from_cam = normalizing_rotation(geometry.face_center_mm, geometry.head_rotation)
+    angle = math.atan2(before[0], before[1]) - math.atan2(after[0], after[1])
+    norm_from_cam = straight.rotation
     leaning = norm_from_cam.T @ rotation(0, 0, -angle) @ norm_from_cam @ geometry.head_rotation
-    other = sample_of(PHOTO, replace(geometry, head_rotation=leaning), vector)
+    other = sample_of(photo, replace(geometry, head_rotation=leaning), vector)
     same_view(turned, center(other, SPEC, 56))
 
 
