@@ -1,6 +1,5 @@
 """`slyk data report`: what is in a data set and whether its labels fit its pictures, as one page and as JSON."""
 
-import json
 from collections.abc import Mapping
 from html import escape
 from pathlib import Path
@@ -11,12 +10,13 @@ import pandas as pd
 import pyarrow.parquet as pq
 
 from jobs import data_plots as plots
-from jobs.page import image, page, section, table
-from slyk.audit import consistency, offsets, samples_table, summary, verdicts
+from jobs.page import alike, image, page, section, table
+from slyk.audit import consistency, near_duplicates, offsets, samples_table, summary, verdicts
 from slyk.config import load_params
+from slyk.duplicates import faces_below
 from slyk.errors import DataMissingError, ParamsError
 from slyk.files import resolve, write_atomic, write_json
-from slyk.shards import manifest
+from slyk.shards import limits, manifest
 from slyk.shards.read import ShardSet
 from slyk.shards.write import sidecar_path
 
@@ -50,12 +50,13 @@ def write_report(name: str, index: Path, rejects: Path, shards: Path, out: Path,
         if not path.is_file():
             raise DataMissingError(f"{path} not found: run `dvc repro index@{name}`")
     about = manifest.load(shards)
-    samples = samples_table(json.loads(sidecar_path(shards, shard.name).read_bytes()) for shard in about.shards)
+    samples = samples_table(limits.read_json(sidecar_path(shards, shard.name)) for shard in about.shards)
     rejected = pd.concat([pq.read_table(path).to_pandas() for path in (rejects, shards / "rejects.parquet")])
     figures = summary(samples, rejected, pq.read_table(index).to_pandas())
     checks = consistency(samples)
     figures |= {"dataset": name, "licence": about.licence, "consistency": checks, "warnings": verdicts(checks)}
     figures |= {"shows": "faces" if about.shows_faces else "one eye"}
+    figures["near_duplicates"] = near_duplicates(samples, about.dataset, faces_below(shards.parent))
     write_json(out / "report.json", figures)
     sheet = contact_sheet(ShardSet.open(shards)) if faces else None
     target = out / "report.html"
@@ -89,7 +90,7 @@ def _html(figures: Mapping[str, Any], samples: pd.DataFrame, sheet: bytes | None
         else:
             parts.append(section("Not applicable", NOT_OF_EYES))
         parts.append(section("Light and sharpness", image("light", plots.light(samples))))
-    parts += [_rejects(figures), _counts(figures)]
+    parts += [_near_duplicates(figures), _rejects(figures), _counts(figures)]
     return page(f"data report: {figures['dataset']}", parts)
 
 
@@ -125,6 +126,15 @@ def _verdict(f: Mapping[str, Any]) -> str:
     ]
     names = ("angle", "correlation with the eyes", "fit better mirrored", "most in")
     return section("Do labels and pictures agree?", body + (table(names, rows) if rows else ""))
+
+
+def _near_duplicates(f: Mapping[str, Any]) -> str:
+    found = f["near_duplicates"]
+    rows = (
+        ("test photos", "a training photo", found["across_splits"]),
+        ("photos", "a photo of another group", found["across_groups"]),
+    )
+    return alike("Near-duplicates across splits", rows)
 
 
 def _rejects(f: Mapping[str, Any]) -> str:

@@ -97,6 +97,7 @@ def version_tags(bundle: Bundle, digest: str, figures: dict[str, Any]) -> dict[s
         "num_photos": str(figures["num_photos"]),
         "licence": ", ".join(sorted({d["licence"] for d in datasets.values()})),
         **{f"manifest.{name}": d["manifest"] for name, d in datasets.items()},
+        **{f"protocol.{name}": d["protocol"] for name, d in figures["datasets"].items()},
     }
 
 

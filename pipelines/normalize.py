@@ -4,7 +4,7 @@ import argparse
 import json
 import time
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -25,10 +25,10 @@ from slyk.datasets.registry import reader
 from slyk.errors import DataMissingError, SlykError
 from slyk.files import code_digest, digest, resolve
 from slyk.shards import manifest
-from slyk.shards.crops import CropSpec, Image
+from slyk.shards.crops import CropSpec
 from slyk.shards.eyes import EyeSpec
 from slyk.shards.sample import EYE_MEMBERS, MEMBERS
-from slyk.shards.write import Reject, ShardPlan, is_complete, sidecar_path, write_shard
+from slyk.shards.write import Picture, Reject, ShardPlan, is_complete, sidecar_path, write_shard
 
 CODE = ("datasets/pictures.py", "datasets/record.py", "geometry", "photos.py", "shards")
 REJECTS = "rejects.parquet"
@@ -77,7 +77,7 @@ class Writer:
 
     index: Path
     out: Path
-    picture: Callable[[str], Image]
+    picture: Picture
     spec: CropSpec | EyeSpec
     jpeg_quality: int
     code: str

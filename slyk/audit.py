@@ -8,6 +8,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from slyk import duplicates
 from slyk.geometry.angles import angular_error, vector_from_pitchyaw
 from slyk.geometry.camera import Array
 
@@ -125,6 +126,19 @@ def verdicts(checks: Mapping[str, Any]) -> list[str]:
             groups = ", ".join(f"{group} {share:.0%}" for group, share in list(value["groups"].items())[:5])
             told.append(f"{name} of {value['share_mirrored']:.0%} of the photos fits better mirrored; most in {groups}")
     return told
+
+
+def near_duplicates(samples: pd.DataFrame, dataset: str, faces: duplicates.Faces) -> dict[str, Any]:
+    """Photos of the test split that show the same picture as one of the training split, and all that do so across
+    groups: see `slyk.duplicates.compare`. samples: of `samples_table`."""
+    rows = zip(samples["group"], samples["key"], samples["phash"], strict=True) if len(samples) else ()
+    photos = duplicates.photos((duplicates.Photo(dataset, group, key), phash) for group, key, phash in rows)
+    test_groups = set(samples.loc[samples["split"] == "test", "group"]) if len(samples) else set()
+    test = np.array([photo.group in test_groups for photo in photos.names], dtype=bool)
+    return {
+        "across_splits": duplicates.compare(photos.among(test), photos.among(~test), faces),
+        "across_groups": duplicates.compare(photos, photos, faces),
+    }
 
 
 def summary(samples: pd.DataFrame, rejects: pd.DataFrame, index: pd.DataFrame) -> dict[str, Any]:

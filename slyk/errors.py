@@ -13,8 +13,16 @@ class DataMissingError(SlykError):
     """A raw data set, an index or a set of shards is not where params.yaml says."""
 
 
+class StorageError(SlykError):
+    """A storage behind a URL does not answer or refuses: that says nothing about the data in it."""
+
+
 class CorruptShardError(SlykError):
     """A shard differs from its manifest; the message names file and member."""
+
+
+class SplitError(SlykError):
+    """One person or recording would be trained on and tested on."""
 
 
 class PhotoError(SlykError):

@@ -1,49 +1,66 @@
 """A raw data set as it was downloaded, a folder, a link to one or a URL: nothing outside its root is ever opened."""
 
-import shutil
 import tempfile
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path, PurePosixPath
 from typing import Any
+from urllib.parse import urlsplit
 
-from slyk.errors import DataMissingError, PhotoError
+from slyk.errors import DataMissingError, ParamsError, PhotoError, SlykError, StorageError
 from slyk.photos import MAX_BYTES
 
 MAX_TEXT_BYTES = 2**30
 """Of a label file; AffectNet's and Gaze360's are the largest, some 100 MB."""
+PAUSES_S = (1.0, 4.0)
+"""Before each further try of a storage that does not answer; most try some times by themselves before that."""
+_OF_ONE_NAME = (FileNotFoundError, IsADirectoryError, NotADirectoryError)
+"""What a storage says of a name. Everything else it raises is about the storage."""
 
 
 class Raw:
-    """Files below `root` by names with `/`. root: a path, absolute or below the current folder, or an fsspec URL."""
+    """Files below `root` by names with `/`. root: a path, absolute or below the current folder, or an fsspec URL.
+
+    Behind a URL, a storage that does not answer, or refuses, fails whatever asks with StorageError: it says nothing
+    about a photo. Addresses and credentials of storages come from the environment. Raises ParamsError for a URL that
+    holds a password.
+    """
 
     def __init__(self, root: str | Path) -> None:
-        self.root = str(root).rstrip("/") or "/"
+        self.root = str(root).removeprefix("file://").rstrip("/") or "/"
         self.is_local = "://" not in self.root
-        self._fs: Any = None
+        if not self.is_local and urlsplit(self.root).password is not None:
+            raise ParamsError(
+                f"root {self.root.split(':')[0]}://...: take the password out and set it where its "
+                "storage looks for credentials: in the environment"
+            )
+        self._fs: tuple[Any, str] | None = None
+        self._folders: dict[str, Path] = {}
 
     def __getstate__(self) -> dict[str, Any]:
-        return {"root": self.root, "is_local": self.is_local, "_fs": None}
+        return {"root": self.root, "is_local": self.is_local, "_fs": None, "_folders": {}}
 
     def exists(self) -> bool:
         """Whether there is a folder at the root."""
-        return Path(self.root).is_dir() if self.is_local else bool(self._files().isdir(self.root))
+        return Path(self.root).is_dir() if self.is_local else self._type("") == "directory"
 
     def has(self, name: str) -> bool:
         """Whether there is such a file, inside of the root."""
         try:
-            return self._path(name).is_file() if self.is_local else bool(self._files().isfile(self._url(name)))
-        except PhotoError:
+            return self._path(name).is_file() if self.is_local else self._type(name) == "file"
+        except (PhotoError, OSError):
             return False
 
     def read(self, name: str, *, max_bytes: int = MAX_BYTES) -> bytes:
         """The bytes of a file. Raises PhotoError `not_found`, `empty_file`, `too_large_file`, `outside_root`,
         `unreadable`."""
         try:
-            size = self._path(name).stat().st_size if self.is_local else int(self._files().size(self._url(name)))
+            path = self._path(name) if self.is_local else None
+            size = int(self._ask("size", name)) if path is None else path.stat().st_size
             if size > max_bytes:
                 raise PhotoError("too_large_file", f"{name}: {size} bytes, at most {max_bytes}")
-            data = self._path(name).read_bytes() if self.is_local else bytes(self._files().cat_file(self._url(name)))
+            data = bytes(self._ask("cat_file", name)) if path is None else path.read_bytes()
         except FileNotFoundError:
             raise PhotoError("not_found", name) from None
         except OSError as error:
@@ -77,20 +94,24 @@ class Raw:
         with tempfile.TemporaryDirectory() as folder:
             path = Path(folder) / PurePosixPath(name).name
             try:
-                with self._files().open(self._url(name), "rb") as source, path.open("wb") as copy:
-                    shutil.copyfileobj(source, copy)
-            except FileNotFoundError:
+                self._ask("get_file", name, str(path))
+            except _OF_ONE_NAME:
                 raise PhotoError("not_found", name) from None
             yield path
 
     def entries(self) -> Iterator[tuple[str, int, str]]:
-        """(name, size, version) of every regular file, by name; links that lead out of a local root are left out."""
+        """(name, size, version) of every regular file, by name. Left out are what leads out of the root, links or
+        names with `..`, and what storages keep in place of folders."""
         if not self.is_local:
-            found = self._files().find(self.root, detail=True)
-            base = self._files()._strip_protocol(self.root).rstrip("/") + "/"
+            found = self._ask("find", "", detail=True)
+            base = self._storage()[1] + "/"
             for path, info in sorted(found.items()):
-                version = info.get("ETag") or info.get("mtime") or info.get("LastModified") or ""
-                yield path.removeprefix(base), int(info["size"]), str(version).strip('"')
+                name, version = (
+                    path.removeprefix(base),
+                    info.get("ETag") or info.get("mtime") or info.get("LastModified"),
+                )
+                if not _leads_out(name) and not name.endswith("/"):
+                    yield name, int(info["size"]), str(version or "").strip('"')
             return
         top = Path(self.root)
         base_path = top.resolve()
@@ -100,21 +121,74 @@ class Raw:
                 yield path.relative_to(top).as_posix(), status.st_size, str(status.st_mtime_ns)
 
     def _path(self, name: str) -> Path:
-        """Raises PhotoError `outside_root`."""
+        """Raises PhotoError `outside_root`, `not_found` for what cannot be a name."""
+        folder, _, file = name.rpartition("/")
+        if file in ("", ".", "..") or "\0" in name:
+            return self._resolved(name)
+        if folder not in self._folders:  # asked once: following the links of all parts takes longer than reading
+            self._folders[folder] = self._resolved(folder)
+        path = self._folders[folder] / file
+        return self._resolved(name) if path.is_symlink() else path
+
+    def _resolved(self, name: str) -> Path:
+        """With all links followed. Raises PhotoError, likewise."""
         base = Path(self.root).resolve()
-        path = (base / name).resolve()
+        try:
+            path = (base / name).resolve()
+        except (RuntimeError, ValueError) as error:  # links in a circle, a null in the name
+            raise PhotoError("not_found", f"{name}: {error}") from None
         if not path.is_relative_to(base):
             raise PhotoError("outside_root", name)
         return path
 
-    def _url(self, name: str) -> str:
-        if name.startswith("/") or ".." in PurePosixPath(name).parts:
-            raise PhotoError("outside_root", name)
-        return f"{self.root}/{name}"
+    def _type(self, name: str) -> str:
+        """`file`, `directory`, or nothing."""
+        try:
+            return str(self._ask("info", name)["type"])
+        except _OF_ONE_NAME:
+            return ""
 
-    def _files(self) -> Any:
+    def _ask(self, question: str, name: str, *arguments: Any, **options: Any) -> Any:
+        """What the storage behind the URL answers, a method of fsspec's, about a name; the root is "".
+
+        Raises PhotoError `outside_root`, FileNotFoundError and its like for the name, StorageError for all else, after
+        some tries.
+        """
+        if _leads_out(name):
+            raise PhotoError("outside_root", name)
+        for pause in (*PAUSES_S, None):
+            try:
+                storage, base = self._storage()
+                return getattr(storage, question)(f"{base}/{name}" if name else base, *arguments, **options)
+            except (*_OF_ONE_NAME, SlykError):
+                raise
+            except Exception as error:  # every storage has kinds of its own
+                if pause is None or isinstance(error, PermissionError):
+                    raise StorageError(_advice(self.root, error)) from None
+                time.sleep(pause)
+
+    def _storage(self) -> tuple[Any, str]:
+        """fsspec's file system and the root in it. Raises ParamsError for a kind of URL that is not known."""
         if self._fs is None:
             import fsspec
 
-            self._fs = fsspec.core.url_to_fs(self.root)[0]
+            try:
+                storage, base = fsspec.core.url_to_fs(self.root)
+            except (ImportError, ValueError) as error:
+                advice = "pip install 'slyk[s3]' brings s3://"
+                raise ParamsError(f"root {self.root} cannot be read: {error} ({advice})") from None
+            self._fs = storage, base.rstrip("/")
         return self._fs
+
+
+def _advice(root: str, error: Exception) -> str:
+    told = next(iter(str(error).splitlines()), "") or type(error).__name__
+    return (
+        f"{root} cannot be read: {told}. Is its server up, the network there, the address right, the access granted? "
+        "They come from the environment (S3: AWS_ENDPOINT_URL, AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY, AWS_PROFILE). "
+        "What is complete stays: run it again"
+    )
+
+
+def _leads_out(name: str) -> bool:
+    return name.startswith("/") or ".." in PurePosixPath(name).parts

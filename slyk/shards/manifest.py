@@ -1,7 +1,7 @@
 """The manifest of a data set's shards: written last, so a folder without one is incomplete."""
 
-import json
 import re
+from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -9,9 +9,11 @@ from typing import Any
 
 from slyk.errors import CorruptShardError, DataMissingError, ParamsError
 from slyk.files import digest, write_json
+from slyk.shards import limits
 from slyk.shards.sample import CONVENTION, DECODERS, EYE_MEMBERS, MEMBERS
 
 NAME = "manifest.json"
+FORMAT = 2
 _NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]*")
 
 
@@ -23,6 +25,7 @@ class ShardEntry:
     num_samples: int
     num_labelled: int
     eyes: dict[str, int]
+    tags: dict[str, int]
     size: int
     sha256: str
 
@@ -62,6 +65,14 @@ class Manifest:
             {s.group for s in self.shards if split in (None, s.split) and (s.num_labelled > 0 or not labelled)}
         )
 
+    def tagged(self, tag: str) -> dict[str, float]:
+        """Group -> the share of its samples that have a tag; groups without such a sample are left out."""
+        found, total = Counter[str](), Counter[str]()
+        for shard in self.shards:
+            found[shard.group] += shard.tags.get(tag, 0)
+            total[shard.group] += shard.num_samples
+        return {group: count / total[group] for group, count in sorted(found.items()) if count}
+
 
 def write(
     folder: Path,
@@ -75,7 +86,7 @@ def write(
     names = ShardEntry.__dataclass_fields__
     shards = [{name: s[name] for name in names} for s in sorted(sidecars, key=lambda s: str(s["name"]))]
     body = {
-        "format": 1,
+        "format": FORMAT,
         "dataset": dataset,
         "licence": licence,
         "convention": CONVENTION,
@@ -90,22 +101,27 @@ def write(
 def load(folder: Path) -> Manifest:
     """Raises DataMissingError where the folder has no manifest: it was never finished; CorruptShardError on changes."""
     try:
-        body = json.loads((folder / NAME).read_bytes())
-        written = digest({name: value for name, value in body.items() if name != "digest"})
+        body = limits.read_json(folder / NAME)
+        if body.get("digest") != digest({name: value for name, value in body.items() if name != "digest"}):
+            raise CorruptShardError(f"{folder / NAME} is not as it was written")
+        if body["format"] != FORMAT:
+            raise DataMissingError(
+                f"{folder / NAME} was written by another slyk (format {body['format']}, this one reads {FORMAT}): "
+                f"run `dvc repro normalize@{folder.name}`"
+            )
+        members = tuple(map(limits.text, body["members"]))
+        shards = tuple(ShardEntry(**limits.entry(s)) for s in body["shards"])
+        about = limits.text(body["dataset"]), limits.text(body["licence"]), limits.crops(body["crops"])
     except FileNotFoundError:
         raise DataMissingError(f"{folder / NAME} not found: run `dvc repro normalize@{folder.name}`") from None
-    except (ValueError, AttributeError):
-        written, body = "", {}
-    if body.get("digest") != written:
+    except (CorruptShardError, KeyError, TypeError, ValueError, RecursionError) as error:
+        told = str(error) if isinstance(error, CorruptShardError) else f"{folder / NAME} is not as we write it: {error}"
         raise CorruptShardError(
-            f"{folder / NAME} is not as it was written: restore it with `dvc checkout`, or delete it and run "
-            f"`dvc repro normalize@{folder.name}`"
-        )
-    shards = tuple(ShardEntry(**s) for s in body["shards"])
+            f"{told}; restore it with `dvc checkout`, or delete it and run `dvc repro normalize@{folder.name}`"
+        ) from None
     for shard in shards:
         if not _NAME.fullmatch(shard.name):
             raise CorruptShardError(f"{folder / NAME} names a shard {shard.name!r}, which is no plain file name")
-    members = tuple(map(str, body["members"]))
     if members not in DECODERS:
         raise CorruptShardError(f"{folder / NAME}: samples of {members}, expected {MEMBERS} or {EYE_MEMBERS}")
-    return Manifest(body["dataset"], body["licence"], body["crops"], shards, body["digest"], members)
+    return Manifest(*about, shards, body["digest"], members)

@@ -1,10 +1,9 @@
 """Reads samples of shards at any position, after the shards were checked against their manifest."""
 
 import hashlib
-import json
 import os
 import zlib
-from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -14,6 +13,7 @@ from numpy.typing import NDArray
 
 from slyk.errors import CorruptShardError, DataMissingError
 from slyk.geometry.camera import Array
+from slyk.shards import limits
 from slyk.shards.crops import CropSpec, Image
 from slyk.shards.manifest import Manifest, ShardEntry, load
 from slyk.shards.sample import DECODERS, MEMBERS, S
@@ -66,7 +66,7 @@ class ShardSet(Sequence[S]):
     @property
     def spec(self) -> CropSpec:
         """How faces were cut. Raises ParamsError where none show."""
-        return CropSpec(**self.manifest.faces().crops)
+        return limits.spec(self.manifest.faces().crops)
 
     def __len__(self) -> int:
         return len(self._keys)
@@ -121,7 +121,7 @@ class ShardSet(Sequence[S]):
         """The members of a sample, which lie side by side: one access to the file."""
         number = int(self._shard_of[index])
         if number not in self._files:
-            self._files[number] = os.open(self._path(index), os.O_RDONLY)
+            self._files[number] = limits.open_file(self._path(index))
         spans = self._spans[index].tolist()
         first, end = min(offset for offset, _ in spans), max(offset + size for offset, size in spans)
         data = memoryview(os.pread(self._files[number], end - first, first))
@@ -140,10 +140,11 @@ def verify(folder: Path, shard: ShardEntry) -> None:
     """Compares one shard with its manifest entry; on a difference names the first member that is not as written."""
     path = folder / f"{shard.name}.tar"
     advice = "restore it with `dvc checkout`, or delete it and run `dvc repro`"
-    if not path.is_file():
-        raise DataMissingError(f"{path} is named in the manifest but not there: {advice}")
-    data = path.read_bytes()
-    for name, offset, size, crc in _members(folder, _sidecar(folder, shard)):
+    try:
+        data = limits.read_bytes(path, limits.MAX_TAR_BYTES)
+    except FileNotFoundError:
+        raise DataMissingError(f"{path} is named in the manifest but not there: {advice}") from None
+    for name, offset, size, crc in _members(folder, shard, _sidecar(folder, shard)):
         part = data[offset : offset + size]
         if len(part) < size or zlib.crc32(part) != crc:
             raise CorruptShardError(f"{path}: member {name} differs from what was written: {advice}")
@@ -153,23 +154,18 @@ def verify(folder: Path, shard: ShardEntry) -> None:
 
 def _sidecar(folder: Path, shard: ShardEntry) -> dict[str, Any]:
     path = sidecar_path(folder, shard.name)
-    if not path.is_file():
-        raise DataMissingError(f"{path} not found: run `dvc checkout` or `dvc repro normalize@{folder.name}`")
     try:
-        sidecar: dict[str, Any] = json.loads(path.read_bytes())
-        if not isinstance(sidecar["members"], list) or not isinstance(sidecar["measures"], dict):
-            raise TypeError
-    except (ValueError, KeyError, TypeError):
-        raise CorruptShardError(f"{path} is not as it was written: run `dvc checkout` or `dvc repro`") from None
-    return sidecar
+        return limits.read_json(path)
+    except FileNotFoundError:
+        raise DataMissingError(f"{path} not found: run `dvc checkout` or `dvc repro normalize@{folder.name}`") from None
 
 
-def _members(folder: Path, sidecar: Mapping[str, Any]) -> list[tuple[str, int, int, int]]:
+def _members(folder: Path, shard: ShardEntry, sidecar: Mapping[str, Any]) -> list[tuple[str, int, int, int]]:
     try:
-        return [(name, offset, size, crc) for name, offset, size, crc in sidecar["members"]]
-    except (ValueError, TypeError):
+        return limits.members(sidecar["members"], shard.size)
+    except (ValueError, KeyError) as error:
         raise CorruptShardError(
-            f"{folder / sidecar['name']}.json is not as it was written: run `dvc checkout`"
+            f"{sidecar_path(folder, shard.name)} is not as it was written: {error}: run `dvc checkout` or `dvc repro`"
         ) from None
 
 
@@ -186,18 +182,21 @@ def _contents(folder: Path, shard: ShardEntry, names: Sequence[str], keep: Keep 
     """What a shard holds, by its sidecar."""
     sidecar = _sidecar(folder, shard)
     samples: dict[str, dict[str, tuple[int, int]]] = {}
-    for name, offset, size, _ in _members(folder, sidecar):
+    for name, offset, size, _ in _members(folder, shard, sidecar):
         key, _, member = name.partition(".")
         samples.setdefault(key, {})[member] = (offset, size)
     for key, members in samples.items():
         if set(members) != set(names):
             raise CorruptShardError(f"{folder / shard.name}.tar: sample {key} has members {sorted(members)}")
-    rows = sidecar["measures"]
-    keys = [key for key in samples if keep is None or keep(rows[key])]
+    try:
+        for members in samples.values():
+            limits.together(members.values())
+        rows = sidecar["measures"]
+        keys = [key for key in samples if keep is None or keep(rows[key])]
+        gaze, head = (
+            np.array([limits.angles(rows[key], name) for key in keys]).reshape(-1, 2) for name in ("gaze", "head")
+        )
+    except (ValueError, KeyError, TypeError, AttributeError) as error:
+        raise CorruptShardError(f"{sidecar_path(folder, shard.name)} is not as it was written: {error!r}") from None
     spans = np.array([[samples[key][name] for name in names] for key in keys], np.int64).reshape(-1, len(names), 2)
-    gaze, head = (rows[key]["gaze"] for key in keys), (rows[key].get("head") for key in keys)
-    return _Contents(keys, spans, _angles(gaze), _angles(head))
-
-
-def _angles(values: Iterable[list[float] | None]) -> Array:
-    return np.array([[np.nan, np.nan] if value is None else value for value in values]).reshape(-1, 2)
+    return _Contents(keys, spans, gaze, head)

@@ -12,14 +12,12 @@ from typing import Any
 
 import cv2
 import numpy as np
-import simplejpeg
 from typing_extensions import TypeVar
 
 from slyk.datasets.record import Center, EyesSource, Known, Labels, Record
-from slyk.errors import CorruptShardError
 from slyk.geometry.angles import head_pitchyaw, pitchyaw_from_vector
 from slyk.geometry.camera import Array
-from slyk.photos import MAX_PIXELS
+from slyk.shards import limits
 from slyk.shards.crops import Crops, Image
 from slyk.shards.eyes import Eye
 
@@ -132,23 +130,31 @@ def angles(sample: Sample | EyeSample) -> dict[str, list[float] | None]:
 
 
 def decode(key: str, members: Mapping[str, bytes]) -> Sample:
-    """The inverse of `encode`, up to JPEG loss. Raises CorruptShardError for a picture larger than photos may be."""
-    meta = json.loads(members["json"])
-    face, right, left = (_picture(key, name, members) for name in MEMBERS[:3])
-    gaze = None if meta["gaze"] is None else np.array(meta["gaze"])
-    rotation, face_from_photo = (np.array(meta[name]).reshape(3, 3) for name in ("rotation", "face_from_photo"))
-    about = (meta["eyes"], meta["photo"], face_from_photo, meta["known"], meta["center"], tuple(meta["tags"]))
-    return Sample(key, meta["group"], face, right, left, gaze, np.array(meta["head"]), rotation, *about, meta["labels"])
+    """The inverse of `encode`, up to JPEG loss. Raises ValueError or KeyError for what `encode` never writes."""
+    meta = limits.meta(members["json"])
+    face, right, left = (limits.picture(name, members[name]) for name in MEMBERS[:3])
+    rotation, face_from_photo = (limits.numbers(meta[name], 3, 3) for name in ("rotation", "face_from_photo"))
+    head, eyes = limits.numbers(meta["head"], 2), limits.text(meta["eyes"])
+    about = (head, rotation, eyes, str(meta["photo"]), face_from_photo, *_about(meta))
+    return Sample(key, limits.text(meta["group"]), face, right, left, _gaze(meta), *about)  # type: ignore[arg-type]
 
 
 def decode_eye(key: str, members: Mapping[str, bytes]) -> EyeSample:
     """The inverse of `encode_eye`, likewise."""
-    meta = json.loads(members["json"])
-    eye = _picture(key, EYE_MEMBERS[0], members)
-    gaze = None if meta["gaze"] is None else np.array(meta["gaze"])
-    eye_from_photo = np.array(meta["eye_from_photo"]).reshape(3, 3)
-    about = (meta["known"], meta["center"], tuple(meta["tags"]), meta["labels"])
-    return EyeSample(key, meta["group"], eye, gaze, meta["photo"], eye_from_photo, *about)
+    meta = limits.meta(members["json"])
+    eye = limits.picture(EYE_MEMBERS[0], members[EYE_MEMBERS[0]])
+    about = (str(meta["photo"]), limits.numbers(meta["eye_from_photo"], 3, 3), *_about(meta))
+    return EyeSample(key, limits.text(meta["group"]), eye, _gaze(meta), *about)  # type: ignore[arg-type]
+
+
+def _gaze(meta: Mapping[str, Any]) -> Array | None:
+    return None if meta["gaze"] is None else limits.numbers(meta["gaze"], 2)
+
+
+def _about(meta: Mapping[str, Any]) -> tuple[str, str, tuple[str, ...], Labels]:
+    """known, center, tags and labels, as samples of either kind have them."""
+    known, center = limits.text(meta["known"]), limits.text(meta["center"])
+    return known, center, tuple(map(limits.text, meta["tags"])), dict(meta["labels"])
 
 
 DECODERS: dict[tuple[str, ...], Callable[[str, Mapping[str, bytes]], Any]] = {MEMBERS: decode, EYE_MEMBERS: decode_eye}
@@ -178,10 +184,3 @@ def _jpeg(image: Image, quality: int) -> bytes:
     done, data = cv2.imencode(".jpg", image, [cv2.IMWRITE_JPEG_QUALITY, quality])
     assert done
     return bytes(data)
-
-
-def _picture(key: str, name: str, members: Mapping[str, bytes]) -> Image:
-    height, width, _, _ = simplejpeg.decode_jpeg_header(members[name])
-    if height * width > MAX_PIXELS:
-        raise CorruptShardError(f"sample {key}: {name} measures {width} x {height}, more than {MAX_PIXELS} pixels")
-    return np.asarray(simplejpeg.decode_jpeg(members[name], colorspace="BGR"), dtype=np.uint8)

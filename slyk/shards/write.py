@@ -15,12 +15,15 @@ import cv2
 from slyk.datasets.record import Record
 from slyk.errors import PhotoError, SlykError
 from slyk.files import write_atomic
-from slyk.shards.crops import CropSpec, Image, crop
+from slyk.photos import Canvas
+from slyk.shards.crops import CropSpec, Cut, Image
 from slyk.shards.eyes import EyeSpec, scaled
 from slyk.shards.measure import measure, measure_eye
 from slyk.shards.sample import angles, encode, encode_eye, from_crops, from_eye
 from slyk.shards.tar import Tar
 
+Picture = Callable[[str, Canvas], Image]
+"""The photo that a record names, perhaps on the canvas."""
 _OF_THE_MACHINE = frozenset(
     {errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.ENOMEM, errno.EMFILE, errno.ENFILE, errno.ETIMEDOUT}
 )
@@ -68,27 +71,29 @@ def write_shard(
     plan: ShardPlan,
     records: Sequence[Record],
     *,
-    picture: Callable[[str], Image],
+    picture: Picture,
     spec: CropSpec | EyeSpec,
     jpeg_quality: int,
 ) -> dict[str, Any]:
-    """Makes samples of the records' photos, as `picture` gives them by name, and returns the sidecar.
+    """Makes samples of the records' photos, as `picture` gives them, and returns the sidecar.
 
     The samples, of faces or of eyes as `spec` says for the whole set, go into `folder/NAME.tar`. A photo that cannot be
     used is kept out and told in the sidecar's `rejects`. The sidecar is written last: a shard without one is not
     complete. Raises OSError where the machine and not the photo is the cause: no memory, a full disk.
     """
-    tar, eyes, rejects, num_labelled = Tar(), Counter[str](), list[Reject](), 0
+    tar, eyes, tags, rejects, num_labelled = Tar(), Counter[str](), Counter[str](), list[Reject](), 0
     measures: dict[str, dict[str, Any]] = {}
+    canvas = Canvas()
     for record in records:
         try:
-            members, measures[record.key] = _sample(record, picture, spec, jpeg_quality)
+            members, measures[record.key] = _sample(record, picture, canvas, spec, jpeg_quality)
         except Exception as error:
             rejects.append(_reject(record, error))
             continue
         for name in sorted(members):
             tar.add(f"{record.key}.{name}", members[name])
         eyes[record.eyes] += 1
+        tags.update(set(record.tags))
         num_labelled += record.gaze is not None
     data = tar.closed()
     sidecar = {
@@ -99,6 +104,7 @@ def write_shard(
         "num_samples": sum(eyes.values()),
         "num_labelled": num_labelled,
         "eyes": dict(eyes),
+        "tags": dict(sorted(tags.items())),
         "size": len(data),
         "sha256": hashlib.sha256(data).hexdigest(),
         "members": tar.places,
@@ -112,17 +118,20 @@ def write_shard(
 
 
 def _sample(
-    record: Record, picture: Callable[[str], Image], spec: CropSpec | EyeSpec, jpeg_quality: int
+    record: Record, picture: Picture, canvas: Canvas, spec: CropSpec | EyeSpec, jpeg_quality: int
 ) -> tuple[dict[str, bytes], dict[str, Any]]:
     """The members of a sample, and its row of the sidecar: what was measured, angles, tags and expression."""
     if isinstance(spec, EyeSpec):
-        eye = scaled(picture(record.photo), spec)
+        canvas.region = None
+        eye = scaled(picture(record.photo, canvas), spec)
         one = from_eye(record, eye)
         members, found = encode_eye(one, jpeg_quality), measure_eye(eye, record.labels)._asdict() | angles(one)
     elif record.geometry is None:
         raise PhotoError("one_eye", f"{record.photo} shows no face to normalize, as other photos of the set do")
     else:
-        crops = crop(picture(record.photo), record.geometry, spec)
+        cut = Cut.of(record.geometry, spec)
+        canvas.region = cut.region
+        crops = cut.crops(picture(record.photo, canvas))
         sample = from_crops(record, crops)
         members, found = encode(sample, jpeg_quality), measure(crops, spec)._asdict() | angles(sample)
     return members, found | {"tags": list(record.tags), "expression": record.labels.get("expression")}

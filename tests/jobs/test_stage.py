@@ -8,7 +8,7 @@ import pytest
 
 from jobs import cluster
 from jobs.stage import stage
-from slyk.errors import DataMissingError, SlykError
+from slyk.errors import DataMissingError, SlykError, StorageError
 
 
 def raising(error: BaseException) -> Callable[[], None]:
@@ -41,6 +41,27 @@ def test_what_a_user_can_mend(error: BaseException, status: int, told: str, caps
 def test_our_own_faults_keep_their_traceback(error: Exception) -> None:
     with pytest.raises(type(error)):
         stage(raising(error))
+
+
+@pytest.mark.slow
+@pytest.mark.filterwarnings("ignore::DeprecationWarning:ray")  # Ray Data sets what it deprecates
+@pytest.mark.parametrize("through", ["data", "task"])
+def test_what_a_user_can_mend_in_a_worker(through: str, capsys: pytest.CaptureFixture[str]) -> None:
+    """Ray wraps it in tracebacks of its own, Ray Data even in another exception."""
+
+    def fail(row: object = None) -> None:
+        raise StorageError("s3://set cannot be read\nin two lines")
+
+    def main() -> None:
+        with cluster.connect() as ray:
+            if through == "data":
+                ray.data.range(1).map(fail).take_all()
+            ray.get(ray.remote(fail).remote())
+
+    with pytest.raises(SystemExit) as ended:
+        stage(main)
+    assert ended.value.code == 2
+    assert capsys.readouterr().err.endswith("error: s3://set cannot be read\nin two lines\n")
 
 
 def test_a_token_that_cannot_be_written(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
