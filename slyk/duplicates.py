@@ -18,6 +18,7 @@ from slyk.shards import manifest
 from slyk.shards.crops import Image
 from slyk.shards.manifest import Manifest
 from slyk.shards.read import ShardSet
+from slyk.shards.sample import EyeSample, Sample
 from slyk.shards.write import sidecar_path
 
 Hashes = NDArray[np.uint64]
@@ -232,16 +233,20 @@ def compare(tested: Photos, trained: Photos, faces: Faces) -> dict[str, Any]:
 
 
 def faces_below(folder: Path) -> Faces:
-    """Reads faces from the sets' shards below a folder."""
+    """Reads faces, or of sets without faces eyes, from the sets' shards below a folder."""
 
     def read(wanted: Sequence[Photo]) -> dict[Photo, Image]:
         found: dict[Photo, Image] = {}
         for dataset in sorted({photo.dataset for photo in wanted}):
             mine = {photo.key: photo for photo in wanted if photo.dataset == dataset}
             about = manifest.load(folder / dataset)
-            shards = ShardSet(folder / dataset, about, {photo.group for photo in mine.values()})
+            shards: ShardSet[Sample | EyeSample] = ShardSet(
+                folder / dataset, about, {photo.group for photo in mine.values()}
+            )
             places = [(index, mine[key]) for index in range(len(shards)) if (key := shards.key(index)) in mine]
-            found |= {photo: shards[index].face for index, photo in places}
+            for index, photo in places:
+                sample = shards[index]
+                found[photo] = sample.face if isinstance(sample, Sample) else sample.eye
         return found
 
     return read

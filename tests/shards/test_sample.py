@@ -117,7 +117,9 @@ def test_numbers_keep_nine_decimals_and_no_processor(samples: ShardSet, name: st
 
 def eye_sample(gaze: Array | None) -> EyeSample:
     photo, labels = draw_eye(np.array([0.2, -0.1, -0.97]), np.array([80.0, 60.0]))
-    record = Record("e/1", "e/1.png", "e", "train", None, gaze, "annotated", "guessed", "unknown", ("still",), labels)
+    record = Record(
+        "e/1", "e/1.png", "e", "train", None, gaze, "annotated", "guessed", "unknown", ("still",), labels
+    )  # fmt: skip
     return from_eye(record, scaled(photo, EYE_SPEC))
 
 
@@ -159,9 +161,9 @@ def claiming(jpeg: bytes, side: int) -> bytes:
     return jpeg[:place] + struct.pack(">HH", side, side) + jpeg[place + 4 :]
 
 
-def test_a_picture_larger_than_shards_may_hold_is_not_decoded(samples: ShardSet) -> None:
+def test_a_picture_larger_than_any_stored_is_not_decoded(samples: ShardSet) -> None:
     face, eye = encode(samples[0], 90), encode_eye(eye_sample(None), 90)
-    with pytest.raises(ValueError, match=r"left.jpg measures 20000 x 20000 pixels, at most 4096 a side"):
+    with pytest.raises(ValueError, match=r"left\.jpg measures 20000 x 20000 pixels"):
         decode("k", face | {"left.jpg": claiming(face["left.jpg"], 20_000)})
-    with pytest.raises(ValueError, match=r"eye.jpg measures 20000 x 20000"):
+    with pytest.raises(ValueError, match=r"eye\.jpg measures 20000 x 20000 pixels"):
         decode_eye("k", eye | {"eye.jpg": claiming(eye["eye.jpg"], 20_000)})

@@ -125,10 +125,12 @@ def test_a_row_of_the_sidecar_tells_what_filters_need(tmp_path: Path, raw_set: R
     assert set(json.loads(members["p000/000.json"])["tags"]) == set(row["tags"])
 
 
-def one_broken(folder: Path, raw: RawSet, picture: Callable[[str], Image] | None = None, **wrong: Any) -> Record:
+def one_broken(
+    folder: Path, raw: RawSet, picture: Callable[[str], Image] | None = None, wrong: dict[str, Any] | None = None
+) -> Record:
     """Writes four records of which the second, given back, has what is wrong."""
     records = list(raw.records[:4])
-    records[1] = replace(records[1], geometry=replace(records[1].face, **wrong))
+    records[1] = replace(records[1], geometry=replace(records[1].face, **(wrong or {})))
     shown = partial(pictures.photo_file, Raw(raw.root))
 
     def broken(name: str, canvas: Canvas) -> Image:
@@ -148,7 +150,7 @@ def one_broken(folder: Path, raw: RawSet, picture: Callable[[str], Image] | None
 def test_labels_that_no_code_foresaw_cost_one_photo(
     tmp_path: Path, raw_set: RawSet, wrong: dict[str, Any], error: str, told: str
 ) -> None:
-    broken = one_broken(tmp_path, raw_set, **wrong)
+    broken = one_broken(tmp_path, raw_set, wrong=wrong)
     sidecar = json.loads(sidecar_path(tmp_path, "p000-00000").read_bytes())
     assert sidecar["num_samples"] == 3 and broken.key not in sidecar["measures"]
     (reject,) = sidecar["rejects"]
