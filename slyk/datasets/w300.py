@@ -81,7 +81,7 @@ def _record(raw: Raw, photo: str) -> Record:
     except PhotoError as error:
         raise PhotoError("no_annotation" if error.reason == "not_found" else "bad_label", str(error)) from None
     inside = text.partition("{")[2].partition("}")[0] if "{" in text else text
-    lines = [line for line in inside.splitlines() if ":" not in line]
+    lines = [line for line in re.split(r"[\r\n]+", inside) if ":" not in line]
     try:
         points = landmarks(" ".join(lines).split(), 68) - _FIRST_PX
         face = face_with_landmarks(points, "68")

@@ -7,22 +7,19 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
-from pipelines.index import plan_shards
 from pipelines.normalize import plan, remove_orphans, write_all
-from slyk.datasets.record import Outcome
 from slyk.shards import manifest
 from slyk.shards.crops import Image
 from slyk.shards.read import ShardSet
 from slyk.shards.write import sidecar_path
 from slyk.tables import write_parquet
-from tests.drawn import SMALL_SPEC, RawSet
+from tests.drawn import SMALL_SPEC, RawSet, write_index
 from tests.stages import LISTING, draw_listed_set, kill, processes_of, run, start, wait_for, write_params
 
 
 @pytest.fixture
-def table(raw_set: RawSet) -> pd.DataFrame:
-    outcomes = [Outcome(record.photo, (record,)) for record in raw_set.records]
-    return plan_shards(outcomes, {record.photo: "1 v1" for record in raw_set.records}, 3)
+def table(raw_set: RawSet, tmp_path: Path) -> pd.DataFrame:
+    return write_index(tmp_path / "index.parquet", raw_set.records, 3)
 
 
 def digests(folder: Path, table: pd.DataFrame, *, spec: object = SMALL_SPEC, quality: int = 95) -> dict[str, str]:
