@@ -30,7 +30,7 @@ from slyk.errors import PhotoError
 TITLE = "AffectNet"
 LICENCE = "non-commercial research only, by agreement"
 SOURCE = "http://mohammadmahoor.com/affectnet/"
-PER_TASK = 64
+PER_TASK = 500
 LISTS: dict[str, Part] = {
     "Manually_Annotated_file_lists/training.csv": "train",
     "Manually_Annotated_file_lists/validation.csv": "test",

@@ -29,7 +29,7 @@ from slyk.errors import PhotoError
 TITLE = "300-W"
 LICENCE = "non-commercial research only; photos under the terms of AFW, HELEN, LFPW and IBUG"
 SOURCE = "https://ibug.doc.ic.ac.uk/resources/300-W/"
-PER_TASK = 64
+PER_TASK = 500
 FOLDERS: dict[str, tuple[Part, tuple[str, ...]]] = {
     "afw": ("train", ()),
     "helen/trainset": ("train", ()),
