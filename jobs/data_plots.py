@@ -60,7 +60,7 @@ def faces_with_gaze(samples: Sequence[Sample]) -> bytes:
 
 def eyes_with_contours(samples: Sequence[EyeSample]) -> bytes:
     """A contact sheet: each eye with its label as an arrow from the pupil, and its contours."""
-    return _sheet(samples, _draw_eye, 1.4)
+    return _sheet(samples, _draw_eye, 1.3)
 
 
 def _sheet(samples: Sequence[Any], draw: Callable[[Any, Any], None], height: float) -> bytes:

@@ -74,14 +74,14 @@ def contact_sheet(samples: ShardSet[Any]) -> bytes:
 def _html(figures: Mapping[str, Any], samples: pd.DataFrame, sheet: bytes | None) -> str:
     parts = [_headline(figures), _verdict(figures)]
     if sheet is not None:
-        parts.append(section("Faces and their labels", image("faces with arrows of gaze", sheet)))
+        what = "Faces" if figures["shows"] == "faces" else "Eyes"
+        parts.append(section(f"{what} and their labels", image("pictures with arrows of gaze", sheet)))
     if len(samples):
         labelled = samples[samples["gaze"].notna()]
         if len(labelled):
             parts.append(section("Gaze", image("gaze", plots.angle_map(labelled, "gaze"))))
             if seen := offsets(samples):
-                unit = "mm" if figures["shows"] == "faces" else "widths of the opening"
-                picture = plots.dark_against_label(seen, unit)
+                picture = plots.dark_against_label(seen, "mm" if figures["shows"] == "faces" else "widths")
                 parts.append(
                     section("Where the eyes are dark, and what the label says", image("dark of eyes", picture))
                 )

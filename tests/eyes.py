@@ -22,10 +22,10 @@ def draw_eye(gaze: Array, middle: Array) -> tuple[Image, dict[str, Any]]:
     """A photo and its labels: an opening about `middle`, px, in skin; iris and pupil shifted along the gaze."""
     photo = np.full((PHOTO_PX[1], PHOTO_PX[0], 3), 150, np.uint8)
     opening, iris = np.zeros(photo.shape[:2], np.uint8), middle + 30.0 * gaze[:2]
-    cv2.ellipse(opening, np.rint(middle).astype(int), HALF_OPENING.astype(int), 0, 0, 360, 255, -1)
+    cv2.ellipse(opening, np.rint(middle).astype(int).tolist(), HALF_OPENING.astype(int).tolist(), 0, 0, 360, 255, -1)
     eye = np.full_like(photo, 220)
     for radius, grey in ((16, 110), (8, 25)):
-        cv2.circle(eye, np.rint(iris * 16).astype(int), radius * 16, (grey,) * 3, -1, cv2.LINE_AA, shift=4)
+        cv2.circle(eye, np.rint(iris * 16).astype(int).tolist(), radius * 16, (grey,) * 3, -1, cv2.LINE_AA, shift=4)
     across, round_about = np.linspace(-1, 1, 17), np.arange(8) * np.pi / 4
     half = np.sqrt(1 - across**2)
     lids = [middle + HALF_OPENING * np.stack([across, sign * half], axis=-1) for sign in (-1, 1)]

@@ -187,7 +187,6 @@ def together(spans: Iterable[Sequence[int]]) -> None:
         raise ValueError(f"members lie {reach} bytes apart, at most {MAX_SAMPLE_BYTES}")
 
 
-def angles(values: Mapping[str, Any], name: str) -> list[float]:
-    """Pitch and yaw in a row of the sidecar's `measures`, NaN where it has none. Raises ValueError."""
-    found = values.get(name)
+def angles(found: Any) -> list[float]:
+    """Pitch and yaw as a row of the sidecar's `measures` has them, NaN where it has none. Raises ValueError."""
     return [np.nan, np.nan] if found is None else numbers(found, 2).tolist()

@@ -193,9 +193,9 @@ def _contents(folder: Path, shard: ShardEntry, names: Sequence[str], keep: Keep 
             limits.together(members.values())
         rows = sidecar["measures"]
         keys = [key for key in samples if keep is None or keep(rows[key])]
-        gaze, head = (
-            np.array([limits.angles(rows[key], name) for key in keys]).reshape(-1, 2) for name in ("gaze", "head")
-        )
+        gaze = np.array([limits.angles(rows[key]["gaze"]) for key in keys]).reshape(-1, 2)
+        shows_faces = tuple(names) == MEMBERS
+        head = np.array([limits.angles(rows[key]["head"] if shows_faces else None) for key in keys]).reshape(-1, 2)
     except (ValueError, KeyError, TypeError, AttributeError) as error:
         raise CorruptShardError(f"{sidecar_path(folder, shard.name)} is not as it was written: {error!r}") from None
     spans = np.array([[samples[key][name] for name in names] for key in keys], np.int64).reshape(-1, len(names), 2)

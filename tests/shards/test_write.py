@@ -11,6 +11,7 @@ from collections.abc import Callable
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 import cv2
 import numpy as np
@@ -20,6 +21,7 @@ from slyk.datasets import pictures
 from slyk.datasets.raw import Raw
 from slyk.datasets.record import Record
 from slyk.errors import DataMissingError
+from slyk.photos import Canvas
 from slyk.shards.crops import Image
 from slyk.shards.phash import phash
 from slyk.shards.sample import decode
@@ -123,14 +125,16 @@ def test_a_row_of_the_sidecar_tells_what_filters_need(tmp_path: Path, raw_set: R
     assert set(json.loads(members["p000/000.json"])["tags"]) == set(row["tags"])
 
 
-def one_broken(folder: Path, raw: RawSet, picture: Callable[[str], Image] | None = None, **wrong: object) -> Record:
+def one_broken(
+    folder: Path, raw: RawSet, picture: Callable[[str], Image] | None = None, wrong: dict[str, Any] | None = None
+) -> Record:
     """Writes four records of which the second, given back, has what is wrong."""
     records = list(raw.records[:4])
-    records[1] = replace(records[1], geometry=replace(records[1].face, **wrong))  # type: ignore[arg-type]
+    records[1] = replace(records[1], geometry=replace(records[1].face, **(wrong or {})))
     shown = partial(pictures.photo_file, Raw(raw.root))
 
-    def broken(name: str) -> Image:
-        return picture(name) if picture is not None and name == records[1].photo else shown(name)
+    def broken(name: str, canvas: Canvas) -> Image:
+        return picture(name) if picture is not None and name == records[1].photo else shown(name, canvas)
 
     write_shard(folder, PLAN, records, picture=broken, spec=SMALL_SPEC, jpeg_quality=90)
     return records[1]
@@ -144,9 +148,9 @@ def one_broken(folder: Path, raw: RawSet, picture: Callable[[str], Image] | None
     ],
 )
 def test_labels_that_no_code_foresaw_cost_one_photo(
-    tmp_path: Path, raw_set: RawSet, wrong: dict[str, object], error: str, told: str
+    tmp_path: Path, raw_set: RawSet, wrong: dict[str, Any], error: str, told: str
 ) -> None:
-    broken = one_broken(tmp_path, raw_set, **wrong)
+    broken = one_broken(tmp_path, raw_set, wrong=wrong)
     sidecar = json.loads(sidecar_path(tmp_path, "p000-00000").read_bytes())
     assert sidecar["num_samples"] == 3 and broken.key not in sidecar["measures"]
     (reject,) = sidecar["rejects"]
