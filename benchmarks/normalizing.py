@@ -206,6 +206,18 @@ def one_core(folder: str, num_frames: int, repeats: int) -> dict[str, list[float
     return rates
 
 
+def floors(folder: str, num_frames: int, repeats: int) -> list[float]:
+    """Frames a second of the floor alone."""
+    place, shown, rates = Path(folder), frames(Path(folder)), []
+    pin()
+    for count in [20, *[num_frames] * repeats]:
+        start = time.perf_counter()
+        floor(shown, place / "out", count)
+        rates.append(count / (time.perf_counter() - start))
+    remove(place / "out")
+    return rates[1:]
+
+
 def over_ray(folder: str, num_frames: int, repeats: int) -> dict[str, Any]:
     """Frames a second through Ray Data on SLYK_NUM_CPUS cores; seconds for Ray and its workers to start."""
     place = Path(folder)
@@ -257,7 +269,7 @@ def remove(path: Path) -> None:
     path.unlink(missing_ok=True)
 
 
-PROGRAMS: dict[str, Callable[..., Any]] = {f.__name__: f for f in (one_core, over_ray, memory, index)}
+PROGRAMS: dict[str, Callable[..., Any]] = {f.__name__: f for f in (one_core, floors, over_ray, memory, index)}
 
 if __name__ == "__main__":
     print(json.dumps(PROGRAMS[sys.argv[1]](**json.loads(sys.argv[2]))))

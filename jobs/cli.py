@@ -173,6 +173,22 @@ def predict(
     predict_command(paths, out, folder, camera)
 
 
+@app.command("submit-xgaze")
+def submit_xgaze(
+    name: Annotated[str, typer.Argument(help="A set of params.yaml that the reader xgaze_224 reads, normalized.")],
+    out: Annotated[Path, typer.Option(help="Folder for within_eva_results.txt.")] = Path("out"),
+    model: Annotated[str, typer.Option(help="A folder, or models:/slyk-gaze@ALIAS.")] = "models/finetune/gaze",
+    reference: Annotated[
+        Path | None, typer.Option(help="Folder with index.txt and within_test_labels.txt: also print the error.")
+    ] = None,
+) -> None:
+    """Answer ETH-XGaze's test people in the form that its evaluation reads."""
+    from jobs.leaderboard import submit
+    from jobs.models import resolve_model
+
+    submit(name, resolve_model(model), resolve(out), None if reference is None else resolve(reference))
+
+
 @app.command()
 def ui(port: Annotated[int, typer.Option(help="Of 127.0.0.1.")] = 5000) -> None:
     """Open MLflow's pages on runs and models; Ctrl-C ends it."""

@@ -53,7 +53,7 @@ def connect() -> Iterator[Any]:
         yield ray
         return
     _start(ray)
-    quiet_progress()
+    configure_data()
     try:
         yield ray
     finally:
@@ -106,11 +106,14 @@ def _start(ray: Any) -> None:
         raise SlykError(f"Ray did not start: {first} ({advice})") from None
 
 
-def quiet_progress() -> None:
-    """Progress bars only where somebody watches; stages print their own lines."""
+def configure_data() -> None:
+    """Ray Data: progress bars only where somebody watches, since stages print their own lines; all cores at work."""
     from ray.data import DataContext
 
     logging.getLogger("ray.data").setLevel(logging.ERROR)
     context = DataContext.get_current()
     context.enable_progress_bars = sys.stderr.isatty()
     context.print_on_execution_start = False
+    # it keeps cores back for operators after the first, which our flows of one operator never have: a third of the
+    # first second and a tenth of each task (benchmarks/normalize.py)
+    context.op_resource_reservation_enabled = False

@@ -10,9 +10,10 @@ import pandas as pd
 import pyarrow.parquet as pq
 
 from jobs import data_plots as plots
-from jobs.page import image, page, section, table
-from slyk.audit import consistency, samples_table, summary, verdicts
+from jobs.page import alike, image, page, section, table
+from slyk.audit import consistency, near_duplicates, offsets, samples_table, summary, verdicts
 from slyk.config import load_params
+from slyk.duplicates import faces_below
 from slyk.errors import DataMissingError, ParamsError
 from slyk.files import resolve, write_atomic, write_json
 from slyk.shards import limits, manifest
@@ -21,6 +22,12 @@ from slyk.shards.write import sidecar_path
 
 NUM_FACES = 24
 NUM_GROUPS = 25
+NOT_OF_EYES = (
+    "<p>The set shows one eye a photo and no face: there is no head pose, no second eye to compare with, and no border "
+    "that cuts an eye. Gaze is in the frame of the set, not in that of normalized faces. Dark and gaze are told from "
+    "the medians of their group, since in each recording the camera stands otherwise about the eye: an error that all "
+    "labels of a group share does not show.</p>"
+)
 
 
 def data_report(name: str, *, faces: bool = False) -> Path:
@@ -48,6 +55,8 @@ def write_report(name: str, index: Path, rejects: Path, shards: Path, out: Path,
     figures = summary(samples, rejected, pq.read_table(index).to_pandas())
     checks = consistency(samples)
     figures |= {"dataset": name, "licence": about.licence, "consistency": checks, "warnings": verdicts(checks)}
+    figures |= {"shows": "faces" if about.shows_faces else "one eye"}
+    figures["near_duplicates"] = near_duplicates(samples, about.dataset, faces_below(shards.parent))
     write_json(out / "report.json", figures)
     sheet = contact_sheet(ShardSet.open(shards)) if faces else None
     target = out / "report.html"
@@ -55,28 +64,33 @@ def write_report(name: str, index: Path, rejects: Path, shards: Path, out: Path,
     return target
 
 
-def contact_sheet(samples: ShardSet) -> bytes:
-    """Faces of the shards, evenly chosen, with what the label says as an arrow; a PNG."""
+def contact_sheet(samples: ShardSet[Any]) -> bytes:
+    """Faces or eyes of the shards, evenly chosen, with what the label says as an arrow; a PNG."""
     chosen = np.unique(np.linspace(0, len(samples) - 1, NUM_FACES).astype(int))
-    return plots.faces_with_gaze([samples[int(i)] for i in chosen])
+    draw = plots.faces_with_gaze if samples.manifest.shows_faces else plots.eyes_with_contours
+    return draw([samples[int(i)] for i in chosen])
 
 
 def _html(figures: Mapping[str, Any], samples: pd.DataFrame, sheet: bytes | None) -> str:
     parts = [_headline(figures), _verdict(figures)]
     if sheet is not None:
-        parts.append(section("Faces and their labels", image("faces with arrows of gaze", sheet)))
+        what = "Faces" if figures["shows"] == "faces" else "Eyes"
+        parts.append(section(f"{what} and their labels", image("pictures with arrows of gaze", sheet)))
     if len(samples):
         labelled = samples[samples["gaze"].notna()]
         if len(labelled):
             parts.append(section("Gaze", image("gaze", plots.angle_map(labelled, "gaze"))))
-            if figures["consistency"]:
-                picture = plots.dark_against_label(labelled)
+            if seen := offsets(samples):
+                picture = plots.dark_against_label(seen, "mm" if figures["shows"] == "faces" else "widths")
                 parts.append(
                     section("Where the eyes are dark, and what the label says", image("dark of eyes", picture))
                 )
-        parts.append(section("Head", image("head", plots.angle_map(samples, "head"))))
-        parts.append(section("Light and sharpness of the faces", image("light", plots.light(samples))))
-    parts += [_rejects(figures), _counts(figures)]
+        if figures["shows"] == "faces":
+            parts.append(section("Head", image("head", plots.angle_map(samples, "head"))))
+        else:
+            parts.append(section("Not applicable", NOT_OF_EYES))
+        parts.append(section("Light and sharpness", image("light", plots.light(samples))))
+    parts += [_near_duplicates(figures), _rejects(figures), _counts(figures)]
     return page(f"data report: {figures['dataset']}", parts)
 
 
@@ -86,7 +100,7 @@ def _headline(f: Mapping[str, Any]) -> str:
         "with gaze": f["num_labelled"],
         "groups": len(f["groups"]),
         "rejected": f["num_rejects"],
-        "eyes cut by the border": f["num_eyes_cut"],
+        "eyes cut by the border": f["num_eyes_cut"] if f["shows"] == "faces" else "-",
         "error of the mean gaze": "-" if f["mean_gaze_error_deg"] is None else f"{f['mean_gaze_error_deg']:.1f}°",
     }
     listed = "".join(f'<div><b>{value}</b><span class="soft">{name}</span></div>' for name, value in facts.items())
@@ -99,7 +113,8 @@ def _verdict(f: Mapping[str, Any]) -> str:
     elif f["consistency"]:
         body = "<p>The dark of the eyes moves as the labels say, in pitch and in yaw (correlations are negative).</p>"
     else:
-        body = "<p>Not checked: fewer than 30 photos have a gaze label and both eyes in the picture.</p>"
+        eyes = "both eyes in the picture" if f["shows"] == "faces" else "an open eye"
+        body = f"<p>Not checked: fewer than 30 photos have a gaze label and {eyes}.</p>"
     rows = [
         (
             name,
@@ -111,6 +126,15 @@ def _verdict(f: Mapping[str, Any]) -> str:
     ]
     names = ("angle", "correlation with the eyes", "fit better mirrored", "most in")
     return section("Do labels and pictures agree?", body + (table(names, rows) if rows else ""))
+
+
+def _near_duplicates(f: Mapping[str, Any]) -> str:
+    found = f["near_duplicates"]
+    rows = (
+        ("test photos", "a training photo", found["across_splits"]),
+        ("photos", "a photo of another group", found["across_groups"]),
+    )
+    return alike("Near-duplicates across splits", rows)
 
 
 def _rejects(f: Mapping[str, Any]) -> str:
@@ -132,5 +156,10 @@ def _counts(f: Mapping[str, Any]) -> str:
         (f"group (the first {NUM_GROUPS} of {len(groups)})", dict(groups[:NUM_GROUPS])),
     ):
         if counts:
-            parts.append(table((title, "faces"), [(escape(key), str(count)) for key, count in counts.items()]))
+            parts.append(
+                table(
+                    (title, "faces" if f["shows"] == "faces" else "eyes"),
+                    [(escape(key), str(count)) for key, count in counts.items()],
+                )
+            )
     return section("Counts", "".join(parts))

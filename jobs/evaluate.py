@@ -12,12 +12,12 @@ import pandas as pd
 from jobs import tracking
 from jobs.columns import HEAD, PREDICTED, TRUE
 from jobs.report import report_html
+from jobs.roles import roles_of, sets_tested, told
 from jobs.scoring import gaze_of, score, trained_on
 from jobs.stage import stage
-from slyk import metrics
+from slyk import duplicates, metrics
 from slyk.bundle import Bundle, load_bundle
 from slyk.config import Params, load_params
-from slyk.datasets.protocols import Roles, roles
 from slyk.errors import RegistryError
 from slyk.files import resolve, write_atomic, write_json
 from slyk.geometry.angles import Array
@@ -34,11 +34,16 @@ NUM_POINTS = 400  # of the scatter plots
 
 @dataclass(frozen=True)
 class Evaluated:
-    """The answers of the model, and those of the same network without pretraining, on the same test photos."""
+    """The answers of the model, and those of the same network without pretraining, on the same test photos.
+
+    mean_gaze (2,): pitch and yaw in radians of the training people; near_duplicates: what `slyk.duplicates.compare`
+    says of the test photos against those that the model has learned from.
+    """
 
     table: pd.DataFrame
     control: pd.DataFrame
-    mean_gaze: Array  # (2,) pitch and yaw in radians of the training people
+    mean_gaze: Array
+    near_duplicates: dict[str, Any]
 
 
 def main() -> None:
@@ -50,7 +55,7 @@ def main() -> None:
     args = parser.parse_args()
     params = load_params(resolve("params.yaml"))
     models, shards, out = resolve(args.models), resolve(args.shards), resolve(args.out)
-    manifests = {name: manifest.load(shards / name) for name in params.finetune.gaze.datasets}
+    manifests = {name: manifest.load(shards / name).faces() for name in sets_tested(params)}
     with tracking.stage_run(f"evaluate@{args.task}", params=params, sections=("protocol", "evaluate")) as run:
         for found in manifests.values():
             run.log_dataset(found, context="test people")
@@ -67,24 +72,24 @@ def main() -> None:
 
 
 def evaluate(models: Path, shards: Path, manifests: Mapping[str, Manifest], params: Params) -> Evaluated:
-    """Scores model and control on every labelled photo of the test people of every named set; nothing is filtered.
+    """Scores model and control on every labelled photo that the protocols measure of the test people of all sets.
 
     Raises RegistryError where a model has seen any of these people.
     """
     bundles = [load_bundle(models), load_bundle(models / RANDOM_INIT)]
     tables: list[list[pd.DataFrame]] = [[], []]
-    gaze = []
     for name, found in manifests.items():
-        people = roles(found, num_gate_people=params.protocol.num_gate_people)
+        people = roles_of(params, found)
         for bundle in bundles:
             check_unseen(bundle, name, people.test)
-        test = ShardSet.open(shards / name, people.test)
+        test = ShardSet.open(shards / name, people.test, people.measured)
         for parts, bundle in zip(tables, bundles, strict=True):
             parts.append(score(bundle, test, batch_size=params.evaluate.batch_size))
-        gaze.append(training_gaze(shards / name, people))
     model, control = (pd.concat(parts, ignore_index=True) for parts in tables)
     assert model["key"].tolist() == control["key"].tolist()
-    return Evaluated(model, control, metrics.mean_direction(np.concatenate(gaze)))
+    gaze = [training_gaze(shards / name, params) for name in params.finetune.gaze.datasets]
+    mean_gaze = metrics.mean_direction(np.concatenate(gaze))
+    return Evaluated(model, control, mean_gaze, near_duplicates(bundles[0], shards, model))
 
 
 def check_unseen(bundle: Bundle, dataset: str, groups: tuple[str, ...]) -> None:
@@ -97,9 +102,24 @@ def check_unseen(bundle: Bundle, dataset: str, groups: tuple[str, ...]) -> None:
         )
 
 
-def training_gaze(folder: Path, people: Roles) -> Array:
+def near_duplicates(bundle: Bundle, shards: Path, table: pd.DataFrame) -> dict[str, Any]:
+    """Photos of the table that show the same picture as one of the people whom the model has learned from."""
+    seen = trained_on(bundle)
+    rows = [row for name in seen for row in duplicates.hashed(shards / name, manifest.load(shards / name), seen[name])]
+    scored = set(zip(table["dataset"], table["key"], strict=True))
+    for name, part in table.groupby("dataset"):
+        folder = shards / str(name)
+        found = duplicates.hashed(folder, manifest.load(folder), set(part["group"]))
+        rows += [(photo, phash) for photo, phash in found if (photo.dataset, photo.key) in scored]
+    photos = duplicates.photos(rows)
+    test = np.array([(photo.dataset, photo.key) in scored for photo in photos.names], dtype=bool)
+    return duplicates.compare(photos.among(test), photos.among(~test), duplicates.faces_below(shards))
+
+
+def training_gaze(folder: Path, params: Params) -> Array:
     """Labels (N, 2) of the training people, read from shards."""
-    return gaze_of(ShardSet.open(folder, people.train))
+    people = roles_of(params, manifest.load(folder))
+    return gaze_of(ShardSet.open(folder, people.train, people.learned))
 
 
 def summarize(evaluated: Evaluated, manifests: Mapping[str, Manifest], params: Params) -> dict[str, Any]:
@@ -125,7 +145,10 @@ def summarize(evaluated: Evaluated, manifests: Mapping[str, Manifest], params: P
         "explained_variance": {"pitch": pitch, "yaw": yaw, "mean": (pitch + yaw) / 2},
         "per_person": per_person(table),
         "model_minus_random_init": {"mean_deg": gain.mean, "ci95_deg": _range(gain)},
-        "datasets": {name: _dataset(table, found) for name, found in manifests.items()},
+        "datasets": {
+            name: {"protocol": told(params, name), **_dataset(table, found)} for name, found in manifests.items()
+        },
+        "near_duplicates": evaluated.near_duplicates,
     }
     for name in ("random_init", "mean_gaze", "head_as_gaze"):
         figures |= {f"{name}_deg": means[name].mean, f"{name}_ci95_deg": _range(means[name])}
@@ -174,7 +197,7 @@ def flat_numbers(figures: Mapping[str, Any]) -> dict[str, float]:
     for name, value in figures.items():
         if isinstance(value, list):
             flat |= {f"{name}_low": value[0], f"{name}_high": value[1]}
-        elif isinstance(value, Mapping) and name in ("explained_variance", "per_person"):
+        elif isinstance(value, Mapping) and name in ("explained_variance", "per_person", "near_duplicates"):
             flat |= {f"{name}_{key}": number for key, number in value.items() if isinstance(number, float)}
         elif isinstance(value, int | float):
             flat[name] = value

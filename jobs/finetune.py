@@ -38,8 +38,8 @@ def main() -> None:
     params = load_params(resolve("params.yaml"))
     sources = training_sources(params, params.finetune.gaze.datasets, resolve(args.shards))
     encoder, out = resolve(args.encoder), resolve(args.out)
-    run_name = f"finetune@{args.task}"
-    with tracking.stage_run(run_name, params=params, sections=(f"finetune.{args.task}",)) as run:
+    run_name, sections = f"finetune@{args.task}", ("protocol", f"finetune.{args.task}")
+    with tracking.stage_run(run_name, params=params, sections=sections) as run:
         for source in sources.values():
             run.log_dataset(manifest.load(source.folder))
         run.set_tags({"encoder": bundle_digest(encoder)})
@@ -47,7 +47,9 @@ def main() -> None:
         transferred = finetune(recipe, sources, run.training_log, out)
         run.log_metrics({"num_transferred_tensors": transferred})
         run.log_artifact(out / "history.csv")
-    with tracking.stage_run(f"{run_name}.{RANDOM_INIT}", params=params, sections=(f"finetune.{args.task}",)) as run:
+    with tracking.stage_run(
+        f"{run_name}.{RANDOM_INIT}", params=params, sections=("protocol", f"finetune.{args.task}")
+    ) as run:
         finetune(recipe.from_random(), sources, run.training_log, out / RANDOM_INIT)
 
 
@@ -119,7 +121,7 @@ class FinetuneRecipe:
         return {
             "seed": self.seed,
             "params": self.settings.model_dump(),
-            "groups": [source.groups for source in self.sources],
+            "chosen": [source.chosen() for source in self.sources],
             "encoder": bundle_digest(self.encoder) if self.pretrained else load_bundle(self.encoder).config["model"],
             "code": code_digest(CODE),
         }

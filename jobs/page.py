@@ -1,8 +1,9 @@
 """What HTML reports share: one file that opens anywhere, without a request to anywhere, no date and no run inside."""
 
 import base64
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from html import escape
+from typing import Any
 
 CSS = """
 :root { --ink: #26323d; --soft: #66747f; --line: #e3e8ec; --model: #1f6f8b; --other: #b9c6ce; }
@@ -45,6 +46,21 @@ def page(title: str, parts: Iterable[str]) -> str:
 def section(title: str, body: str) -> str:
     """A box with a heading; body: HTML."""
     return f"<section><h2>{escape(title)}</h2>{body}</section>"
+
+
+def alike(title: str, rows: Iterable[tuple[str, str, Mapping[str, Any]]]) -> str:
+    """A section on what `slyk.duplicates.compare` found: of which photos, like what, and its figures."""
+    body = ""
+    for whose, other, found in rows:
+        looked = f", {found['num_looked_at']} of them looked at" * (found["num_looked_at"] < found["num_like_hash"])
+        body += (
+            f"<p><b>{found['num']}</b> of {found['num_photos']} {escape(whose)} ({found['share']:.2%}) show the same "
+            f'picture as {escape(other)} <span class="soft">(alike by hash: '
+            f"{found['num_like_hash']}{looked}).</span></p>"
+        )
+        pairs = "".join(f"<li><code>{escape(pair)}</code></li>" for pair in found["pairs"])
+        body += f"<ul>{pairs}</ul>" * bool(pairs)
+    return section(title, body)
 
 
 def image(title: str, png: bytes) -> str:

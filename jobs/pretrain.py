@@ -9,11 +9,11 @@ from torch import nn
 from torch.optim import Optimizer
 
 from jobs import tracking
+from jobs.roles import roles_of
 from jobs.stage import stage
 from jobs.train import CODE, Source, train
 from slyk.bundle import describe, save_bundle
 from slyk.config import Params, Pretrain, load_params
-from slyk.datasets.protocols import roles
 from slyk.files import code_digest, resolve
 from slyk.models.encoder import Encoder, EncoderConfig
 from slyk.objectives import OBJECTIVES
@@ -34,7 +34,7 @@ def main() -> None:
     params = load_params(resolve("params.yaml"))
     sources = training_sources(params, params.pretrain.datasets, resolve(args.shards))
     recipe = PretrainRecipe.of(params, tuple(sources.values()))
-    with tracking.stage_run("pretrain", params=params, sections=("pretrain",)) as run:
+    with tracking.stage_run("pretrain", params=params, sections=("protocol", "pretrain")) as run:
         for source in sources.values():
             run.log_dataset(manifest.load(source.folder))
         with train(recipe, run.training_log) as trained:
@@ -76,8 +76,8 @@ class PretrainRecipe:
         return cls("pretrain", sources, params.seed, *shared, clip_norm=None, face_px=p.face_px, settings=p)
 
     def fingerprint(self) -> dict[str, Any]:
-        groups = [source.groups for source in self.sources]
-        return {"seed": self.seed, "params": self.settings.model_dump(), "groups": groups, "code": code_digest(CODE)}
+        chosen = [source.chosen() for source in self.sources]
+        return {"seed": self.seed, "params": self.settings.model_dump(), "chosen": chosen, "code": code_digest(CODE)}
 
     def encoder(self) -> Encoder:
         shape = self.settings.encoder
@@ -102,11 +102,11 @@ class PretrainRecipe:
 
 
 def training_sources(params: Params, datasets: tuple[str, ...], shards: Path) -> dict[str, Source]:
-    """The training groups of each named set: never a gate or test group."""
+    """The training groups of each named set, never a gate or test group, and the photos that its protocol takes."""
     sources = {}
     for name in datasets:
-        chosen = roles(manifest.load(shards / name), num_gate_people=params.protocol.num_gate_people)
-        sources[name] = Source(shards / name, chosen.train)
+        chosen = roles_of(params, manifest.load(shards / name).faces())
+        sources[name] = Source(shards / name, chosen.train, chosen.learned)
     return sources
 
 

@@ -21,12 +21,12 @@ from jobs import tracking
 from jobs.columns import TRUE
 from jobs.evaluate import check_unseen
 from jobs.models import CHALLENGER, CHAMPION, MODEL, all_versions, fetch, find_version
+from jobs.roles import roles_of
 from jobs.scoring import gaze_of, score, trained_on
 from slyk import metrics
 from slyk.bundle import Bundle, bundle_digest, load_bundle
 from slyk.config import Params
-from slyk.datasets.protocols import roles
-from slyk.errors import RegistryError, SlykError
+from slyk.errors import ParamsError, RegistryError, SlykError
 from slyk.metrics import Interval
 from slyk.shards import manifest
 from slyk.shards.read import ShardSet
@@ -104,22 +104,32 @@ def check_candidate(challenger: Any | None, champion: Any | None, models: Path) 
 
 
 def measure(params: Params, shards: Path, challenger: Any, champion: Any | None) -> Gate:
-    """Scores the challenger, and the champion or else the mean gaze, on the gate people of every named set."""
+    """Scores the challenger, and the champion or else the mean gaze, on the gate people of every set trained on.
+
+    Raises ParamsError where no set has gate people.
+    """
     bundle = load_bundle(fetch(challenger))
     rival = None if champion is None else load_bundle(fetch(champion))
     mine, theirs = [], []
     training_gaze = []
     for name in params.finetune.gaze.datasets:
-        people = roles(manifest.load(shards / name), num_gate_people=params.protocol.num_gate_people)
+        people = roles_of(params, manifest.load(shards / name).faces())
+        if not people.gate:
+            continue
         check_unseen(bundle, name, people.gate)
         if rival is not None:
             _warn_of_seen(rival, name, people.gate)
-        gate = ShardSet.open(shards / name, people.gate)
+        gate = ShardSet.open(shards / name, people.gate, people.measured)
         mine.append(score(bundle, gate, batch_size=params.evaluate.batch_size))
         if rival is None:
-            training_gaze.append(gaze_of(ShardSet.open(shards / name, people.train)))
+            training_gaze.append(gaze_of(ShardSet.open(shards / name, people.train, people.learned)))
         else:
             theirs.append(score(rival, gate, batch_size=params.evaluate.batch_size))
+    if not mine:
+        raise ParamsError(
+            f"no set of finetune.gaze has gate people ({', '.join(params.finetune.gaze.datasets)}): nothing can be "
+            "promoted by them; give protocol.num_gate_people of one of them in params.yaml"
+        )
     table = pd.concat(mine, ignore_index=True)
     if champion is None:
         mean = metrics.mean_direction(np.concatenate(training_gaze))

@@ -25,7 +25,7 @@ from slyk.files import resolve, write_json
 CODE = Path(__file__).with_name("pyfunc.py")
 REQUIRED = (
     *("torch", "torchvision", "timm", "numpy", "pandas", "pyarrow", "scipy"),
-    *("opencv-python-headless", "simplejpeg", "safetensors", "webdataset", "pydantic", "pyyaml"),
+    *("opencv-python-headless", "simplejpeg", "safetensors", "pydantic", "pyyaml", "typing-extensions"),
 )
 
 
@@ -97,6 +97,7 @@ def version_tags(bundle: Bundle, digest: str, figures: dict[str, Any]) -> dict[s
         "num_photos": str(figures["num_photos"]),
         "licence": ", ".join(sorted({d["licence"] for d in datasets.values()})),
         **{f"manifest.{name}": d["manifest"] for name, d in datasets.items()},
+        **{f"protocol.{name}": d["protocol"] for name, d in figures["datasets"].items()},
     }
 
 

@@ -9,7 +9,7 @@ import pandas as pd
 
 from jobs import plots
 from jobs.columns import PREDICTED, TRUE
-from jobs.page import image, page, section
+from jobs.page import alike, image, page, section
 
 NUM_WORST = 15
 ROWS = (
@@ -41,6 +41,7 @@ def report_html(
         _rules(figures),
         *(section(title, image(title, picture)) for title, picture in pictures),
         _datasets(figures),
+        alike("Near-duplicates", [("test photos", "a photo of people trained on", figures["near_duplicates"])]),
         _worst(table),
     ]
     return page("gaze report", parts)
@@ -90,9 +91,11 @@ def _comparison(f: Mapping[str, Any]) -> str:
 
 def _rules(f: Mapping[str, Any]) -> str:
     rules = (
-        "<b>Who</b>: the test people of each data set, as the set ships them. None of them took part in pretraining, "
-        "training or promotion; the bundle's list of people was checked against them before anything was measured.",
-        "<b>Which photos</b>: every labelled photo of these people in the shards. Nothing was filtered afterwards.",
+        "<b>Who</b>: the test people of each data set by its protocol, named below. None of them took part in "
+        "pretraining, training or promotion; the bundle's list of people was checked against them before anything was "
+        "measured.",
+        "<b>Which photos</b>: every labelled photo of these people that the protocol measures. Nothing was filtered "
+        "afterwards.",
         "<b>Which model</b>: the weights after the last epoch. No epoch and no parameter was chosen by these photos "
         "here; whoever tunes by this page should keep other people for the final figure.",
         "<b>Error</b>: the angle between true and predicted gaze in the normalized camera, averaged over photos.",
@@ -105,7 +108,8 @@ def _rules(f: Mapping[str, Any]) -> str:
 
 def _datasets(f: Mapping[str, Any]) -> str:
     rows = "".join(
-        f'<tr><td>{escape(name)}</td><td class="n">{d["num_people"]}</td><td class="n">{d["num_photos"]}</td>'
+        f'<tr><td>{escape(name)}<div class="soft">{escape(d["protocol"])}</div></td>'
+        f'<td class="n">{d["num_people"]}</td><td class="n">{d["num_photos"]}</td>'
         f'<td class="n">{d["mean_error_deg"]:.2f}</td><td class="n">{escape(d["licence"])}</td>'
         f'<td class="n"><code>{d["manifest"][:12]}</code></td></tr>'
         for name, d in f["datasets"].items()

@@ -37,7 +37,10 @@ def score(bundle: Bundle, shards: ShardSet, *, batch_size: int) -> pd.DataFrame:
         predictions.append(output.double().cpu().numpy())
         rows += [_row(shards.manifest.dataset, sample) for sample in samples]
     if not rows:
-        raise DataMissingError(f"{shards.folder} holds no labelled photo of the chosen people")
+        raise DataMissingError(
+            f"{shards.folder} holds no photo with a gaze label of the chosen people: choose another protocol for "
+            f"{shards.folder.name} in params.yaml (docs/protocols.md)"
+        )
     table = pd.DataFrame(rows)
     table[PREDICTED] = np.concatenate(predictions)
     table["error_deg"] = errors_deg(table[PREDICTED].to_numpy(), table[TRUE].to_numpy())

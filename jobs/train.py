@@ -7,7 +7,7 @@ import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -17,7 +17,8 @@ from torch.optim import Optimizer
 
 from jobs.cluster import connect, num_cpus
 from jobs.tracking import TrainingLog
-from slyk.errors import TrainingError
+from slyk.datasets.protocols import Filter
+from slyk.errors import DataMissingError, TrainingError
 from slyk.files import digest, resolve
 from slyk.shards import manifest
 from slyk.shards.read import ShardSet
@@ -32,17 +33,30 @@ MAX_FAILURES = 3  # of workers, before the run gives up
 
 @dataclass(frozen=True)
 class Source:
-    """Where samples come from: a folder of shards and the groups to read."""
+    """Where samples come from: a folder of shards, the groups to read, and which of their photos (None: all)."""
 
     folder: Path
     groups: tuple[str, ...]
+    keep: Filter | None = None
 
     def verified(self) -> ShardSet:
-        return ShardSet.open(self.folder, self.groups)
+        """Raises DataMissingError where no photo is left, CorruptShardError."""
+        shards = ShardSet.open(self.folder, self.groups, self.keep)
+        if not len(shards):
+            kept = "" if self.keep is None else f"{self.keep} "
+            raise DataMissingError(
+                f"{self.folder} holds no {kept or 'photos '}of the {len(self.groups)} training groups: choose another "
+                f"protocol for {self.folder.name} in params.yaml (docs/protocols.md)"
+            )
+        return shards
 
     def opened(self) -> ShardSet:
         """Without checking every byte again; the driver did."""
-        return ShardSet(self.folder, manifest.load(self.folder), self.groups)
+        return ShardSet(self.folder, manifest.load(self.folder), self.groups, self.keep)
+
+    def chosen(self) -> dict[str, Any]:
+        """What is read, as plain values, for a fingerprint."""
+        return {"groups": self.groups, "keep": None if self.keep is None else asdict(self.keep)}
 
 
 class Recipe(Protocol):

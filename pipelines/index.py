@@ -19,7 +19,7 @@ from slyk.datasets.pictures import file_of
 from slyk.datasets.raw import Raw
 from slyk.datasets.record import Outcome, ReadOptions, outcome_from_json, outcome_to_json, to_table
 from slyk.datasets.registry import reader
-from slyk.errors import DataMissingError
+from slyk.errors import DataMissingError, SplitError
 from slyk.files import resolve, sha256
 from slyk.geometry.camera import Array, camera_matrix
 from slyk.photos import as_text
@@ -134,10 +134,23 @@ def plan_shards(outcomes: list[Outcome], versions: Mapping[str, str], photos_per
     table = to_table(record for outcome in outcomes for record in outcome.records)
     if table.empty:
         return table
+    check_groups(table)
     table["photo_version"] = table["photo"].map(file_of).map(versions)
     number = table.groupby("group").cumcount() // photos_per_shard
     table["shard"] = [f"{g}-{n:05d}" for g, n in zip(table["group"], np.asarray(number), strict=True)]
     return table
+
+
+def check_groups(table: pd.DataFrame) -> None:
+    """Raises SplitError where a group has photos of two splits: one person would be trained on and tested on."""
+    splits = table.groupby("group")["split"].agg(lambda column: sorted(set(column)))
+    mixed = splits[splits.map(len) > 1]
+    if len(mixed):
+        named = "; ".join(f"{group} in {' and '.join(parts)}" for group, parts in mixed.head(3).items())
+        raise SplitError(
+            f"{len(mixed)} of {len(splits)} groups (people or recordings) have photos in two splits ({named}): "
+            "give each one split, or tell people apart that share a name"
+        )
 
 
 if __name__ == "__main__":

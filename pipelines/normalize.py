@@ -4,12 +4,13 @@ import argparse
 import json
 import time
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from typing import Any
 
+import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from jobs import tracking
@@ -18,14 +19,16 @@ from jobs.data_report import write_report
 from jobs.stage import stage
 from pipelines.index import raw_root
 from pipelines.rejects import check_fraction, print_reasons, write_rejects
-from slyk.config import load_params
+from slyk.config import Normalize, load_params
 from slyk.datasets.record import from_row
 from slyk.datasets.registry import reader
 from slyk.errors import DataMissingError, SlykError
 from slyk.files import code_digest, digest, resolve
 from slyk.shards import manifest
-from slyk.shards.crops import CropSpec, Image
-from slyk.shards.write import Reject, ShardPlan, is_complete, sidecar_path, write_shard
+from slyk.shards.crops import CropSpec
+from slyk.shards.eyes import EyeSpec
+from slyk.shards.sample import EYE_MEMBERS, MEMBERS
+from slyk.shards.write import Picture, Reject, ShardPlan, is_complete, sidecar_path, write_shard
 
 CODE = ("datasets/pictures.py", "datasets/record.py", "geometry", "photos.py", "shards")
 REJECTS = "rejects.parquet"
@@ -43,12 +46,12 @@ def main() -> None:
     args = parser.parse_args()
     params = load_params(resolve("params.yaml"))
     dataset, settings = params.datasets[args.dataset], params.normalize
-    spec = CropSpec(**settings.model_dump(include=set(CropSpec.__dataclass_fields__)))
     raw, out = raw_root(args.dataset, dataset), resolve(args.out)
     with tracking.stage_run(f"normalize@{args.dataset}", params=params, sections=("normalize",)) as run:
         picture = partial(reader(dataset.reader).picture, raw)
+        shards = shard_sizes(resolve(args.index))
+        spec = spec_for(resolve(args.index), settings)
         writer = Writer(resolve(args.index), out, picture, spec, settings.jpeg_quality, code_digest(CODE))
-        shards = shard_sizes(writer.index)
         remove_orphans(out, set(shards))
         sidecars = list(write_all(writer, shards))
         rejects = [Reject(**reject) for sidecar in sidecars for reject in sidecar["rejects"]]
@@ -59,7 +62,8 @@ def main() -> None:
         write_rejects(out / REJECTS, rejects)
         check_fraction(len(rejects), num_faces, settings.max_reject_fraction, out / REJECTS)
         licence = dataset.licence if dataset.licence != "unknown" else reader(dataset.reader).LICENCE
-        manifest.write(out, args.dataset, licence, spec.as_dict(), sidecars)
+        members = MEMBERS if isinstance(spec, CropSpec) else EYE_MEMBERS
+        manifest.write(out, args.dataset, licence, spec.as_dict(), sidecars, members)
         run.log_metrics({"num_samples": num_faces - len(rejects), "num_rejected_faces": len(rejects)})
         run.log_metrics({f"num_eyes_{source}": count for source, count in eyes.items()})
         run.log_dataset(manifest.load(out))
@@ -73,8 +77,8 @@ class Writer:
 
     index: Path
     out: Path
-    picture: Callable[[str], Image]
-    spec: CropSpec
+    picture: Picture
+    spec: CropSpec | EyeSpec
     jpeg_quality: int
     code: str
 
@@ -104,6 +108,19 @@ class Writer:
             )
         kept = {name: sidecar[name] for name in (*manifest.ShardEntry.__dataclass_fields__, "rejects")}
         return {"sidecar": json.dumps(kept), "num_photos": len(rows), "complete": complete}
+
+
+def spec_for(index: Path, settings: Normalize) -> CropSpec | EyeSpec:
+    """What is stored of a set: squares of faces, or whole photos where the index has records and none shows a face."""
+    found = 0
+    if "camera" in pq.read_schema(index).names:  # an empty table has no columns
+        for batch in pq.ParquetFile(index).iter_batches(columns=["camera"]):
+            found += batch.num_rows
+            if pc.any(pc.greater(pc.list_value_length(batch["camera"]), 0)).as_py():
+                found = 0
+                break
+    kind = EyeSpec if found else CropSpec
+    return kind(**settings.model_dump(include=set(kind.__dataclass_fields__)))
 
 
 def shard_sizes(index: Path) -> dict[str, int]:

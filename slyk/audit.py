@@ -2,11 +2,13 @@
 
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import pandas as pd
+from numpy.typing import NDArray
 
+from slyk import duplicates
 from slyk.geometry.angles import angular_error, vector_from_pitchyaw
 from slyk.geometry.camera import Array
 
@@ -23,6 +25,17 @@ MIN_SAMPLES = 30
 MIN_OF_GROUP = 5
 
 
+class Offsets(NamedTuple):
+    """N photos with a label and eyes that show. groups: of the photos; gaze, head (N, 2): pitch, yaw in degrees; dark
+    (N, 2): where the eyes are dark, x and y; agree (N, 2): whether the two eyes do."""
+
+    groups: "pd.Series[str]"
+    gaze: Array
+    head: Array
+    dark: Array
+    agree: NDArray[np.bool_]
+
+
 def samples_table(sidecars: Iterable[Mapping[str, Any]]) -> pd.DataFrame:
     """A row a sample of the shards, with what `write_shard` measured: key, group, split, light, eyes, gaze, head."""
     rows = []
@@ -32,36 +45,69 @@ def samples_table(sidecars: Iterable[Mapping[str, Any]]) -> pd.DataFrame:
     return pd.DataFrame(rows)
 
 
+def offsets(samples: pd.DataFrame) -> Offsets | None:
+    """Where the eyes are dark and what the labels say; None where fewer than 30 photos tell.
+
+    Of faces with both eyes in the picture the mean of both eyes, mm from their middles. Of single eyes, which have no
+    head pose, in widths of the opening; dark and gaze there from the medians of their group, since each recording has a
+    camera that stands otherwise about the eye, and no group of fewer than 5.
+    """
+    if "gaze" not in samples or not len(samples):
+        return None
+    labelled = samples[samples["gaze"].notna()]
+    found = _of_eyes(labelled) if "dark" in samples else _of_faces(labelled)
+    return found if len(found.groups) >= MIN_SAMPLES else None
+
+
+def _of_faces(labelled: pd.DataFrame) -> Offsets:
+    usable = labelled[(labelled["right_seen"] > 0.9) & (labelled["left_seen"] > 0.9)]
+    right, left = (_pairs(usable[f"{side}_mm"]) for side in ("right", "left"))
+    gaze, head = (np.rad2deg(_pairs(usable[name])) for name in ("gaze", "head"))
+    return Offsets(usable["group"], gaze, head, (right + left) / 2, np.abs(right - left) < MAX_APART_MM)
+
+
+def _of_eyes(labelled: pd.DataFrame) -> Offsets:
+    usable = labelled[labelled["dark"].notna()]
+    usable = usable[usable.groupby("group")["group"].transform("size") >= MIN_OF_GROUP]
+    gaze, dark = np.rad2deg(_pairs(usable["gaze"])), _pairs(usable["dark"])
+    for group in usable["group"].unique():
+        those = (usable["group"] == group).to_numpy()
+        gaze[those] -= np.median(gaze[those], axis=0)
+        dark[those] -= np.median(dark[those], axis=0)
+    return Offsets(usable["group"], gaze, np.zeros_like(gaze), dark, np.ones(gaze.shape, dtype=bool))
+
+
+def _pairs(column: "pd.Series[Any]") -> Array:
+    """(N, 2), also of no rows."""
+    return np.array(column.to_list(), dtype=np.float64).reshape(-1, 2)
+
+
 def consistency(samples: pd.DataFrame) -> dict[str, Any]:
     """Whether the dark of the eyes moves with the label: for pitch and yaw the correlation, whose sign must be
     negative (image-left is x < 0 and yaw > 0; up is y < 0 and pitch > 0), and the share of photos that the mirrored
     label fits better than the label, among those whose label and eyes are well off the middle and whose eyes agree.
 
     A line from the offset of the dark and the head's angle to the label is fitted so that few wrong labels do not bend
-    it (Huber's weights). Empty where fewer than 30 photos have labels and two eyes in the picture.
+    it (Huber's weights). Empty where fewer than 30 photos tell (`offsets`).
     """
-    if "gaze" not in samples or not len(samples):
+    seen = offsets(samples)
+    if seen is None:
         return {}
-    usable = samples[samples["gaze"].notna() & (samples["right_seen"] > 0.9) & (samples["left_seen"] > 0.9)]
-    if len(usable) < MIN_SAMPLES:
-        return {}
-    right, left = (np.stack(usable[f"{side}_mm"].to_list()) for side in ("right", "left"))
-    dark, agree = (right + left) / 2, np.abs(right - left) < MAX_APART_MM
-    gaze, head = (np.rad2deg(np.stack(usable[name].to_list())) for name in ("gaze", "head"))
     found: dict[str, Any] = {}
     for name, column, axis in (("pitch", 0, 1), ("yaw", 1, 0)):
-        label, offset = gaze[:, column], dark[:, axis]
-        relative = label - head[:, column]  # what moves the eye in the head
-        predicted = _robust_line(np.column_stack([offset, head[:, column]]), label)
+        label, head, offset = seen.gaze[:, column], seen.head[:, column], seen.dark[:, axis]
+        relative = label - head  # what moves the eye in the head
+        predicted = _robust_line(np.column_stack([offset, head]), label)
         middle = np.median(label)
-        sure = agree[:, axis] & (np.abs(label - middle) > MIN_TURN_DEG) & (np.abs(predicted - middle) > MIN_TURN_DEG)
+        sure = seen.agree[:, axis] & (np.abs(label - middle) > MIN_TURN_DEG)
+        sure &= np.abs(predicted - middle) > MIN_TURN_DEG
         mirrored = np.sign(label - middle) != np.sign(predicted - middle)
-        correlation = _correlation(offset, relative if np.std(head[:, column]) > 1 else label)
+        correlation = _correlation(offset, relative if np.std(head) > 1 else label)
         found[name] = {
             "correlation": round(correlation, 4),
             "num_photos": int(sure.sum()),
             "share_mirrored": round(float(mirrored[sure].mean()), 4) if sure.any() else 0.0,
-            "groups": _worst_groups(usable["group"][sure & mirrored], usable["group"][sure]),
+            "groups": _worst_groups(seen.groups[sure & mirrored], seen.groups[sure]),
         }
     return found
 
@@ -82,16 +128,32 @@ def verdicts(checks: Mapping[str, Any]) -> list[str]:
     return told
 
 
+def near_duplicates(samples: pd.DataFrame, dataset: str, faces: duplicates.Faces) -> dict[str, Any]:
+    """Photos of the test split that show the same picture as one of the training split, and all that do so across
+    groups: see `slyk.duplicates.compare`. samples: of `samples_table`."""
+    rows = zip(samples["group"], samples["key"], samples["phash"], strict=True) if len(samples) else ()
+    photos = duplicates.photos((duplicates.Photo(dataset, group, key), phash) for group, key, phash in rows)
+    test_groups = set(samples.loc[samples["split"] == "test", "group"]) if len(samples) else set()
+    test = np.array([photo.group in test_groups for photo in photos.names], dtype=bool)
+    return {
+        "across_splits": duplicates.compare(photos.among(test), photos.among(~test), faces),
+        "across_groups": duplicates.compare(photos, photos, faces),
+    }
+
+
 def summary(samples: pd.DataFrame, rejects: pd.DataFrame, index: pd.DataFrame) -> dict[str, Any]:
-    """Counts and distributions: by split, group, tag and reason; gaze and head in degrees; light and sharpness."""
+    """Counts and distributions: by split, group, tag and reason; gaze and head in degrees; light and sharpness.
+
+    Sets of single eyes have no angles of the head, and no eye that a border cuts.
+    """
     labelled = samples[samples["gaze"].notna()] if len(samples) else samples
     angles = {}
     for name, rows in (("gaze", labelled), ("head", samples)):
-        if len(rows):
+        if len(rows) and name in rows:
             values = np.rad2deg(np.stack(rows[name].to_list()))
             angles[name] = {axis: _spread(values[:, i]) for i, axis in enumerate(("pitch", "yaw"))}
     tags = Counter(tag for row in index.get("tags", []) for tag in row)
-    seen = np.minimum(samples["right_seen"], samples["left_seen"]) if len(samples) else np.zeros(0)
+    two_eyes = np.minimum(samples["right_seen"], samples["left_seen"]) if "right_seen" in samples else np.zeros(0)
     return {
         "num_faces": len(index),
         "num_samples": len(samples),
@@ -107,7 +169,7 @@ def summary(samples: pd.DataFrame, rejects: pd.DataFrame, index: pd.DataFrame) -
         "light": {name: _spread(samples[name].to_numpy()) for name in ("luminance", "contrast", "sharpness")}
         if len(samples)
         else {},
-        "num_eyes_cut": int(np.sum(np.asarray(seen) < 0.9)),
+        "num_eyes_cut": int(np.sum(np.asarray(two_eyes) < 0.9)),
         "mean_gaze_error_deg": _mean_gaze_error(labelled),
     }
 

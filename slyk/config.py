@@ -94,13 +94,43 @@ class Normalize(Section):
     eye_margin: Annotated[float, Field(ge=1.6)]
     eye_zoom: Positive
     """Eye px/mm over face px/mm."""
+    one_eye_px: Annotated[int, Field(ge=16, le=1024)]
+    """Longer side of the stored picture, in sets that show one eye and no face."""
     jpeg_quality: Annotated[int, Field(ge=50, le=100)]
     max_reject_fraction: Fraction
 
 
+ProtocolName = Literal[
+    "as_shipped", "official", "leave_one_out", "leave_one_out_evaluation", "folds", "own_split",
+    "all", "front_180", "front_20_band", "front_20_cone", "face_detected", "affectnet_7", "affectnet_8",
+]  # fmt: skip
+"""A name of `slyk.datasets.protocols.PROTOCOLS`."""
+
+
+class SetProtocol(Section):
+    name: ProtocolName
+    fold: Annotated[int, Field(ge=0)] | None = None
+    """Of leave_one_out and folds: which group or part is tested, from 0."""
+    num_folds: Annotated[int, Field(ge=2)] | None = None
+    """Of folds: how many parts."""
+    num_gate_people: Annotated[int, Field(ge=0)] | None = None
+    """In place of protocol.num_gate_people for this set; 0 leaves it without a gate."""
+
+
 class Protocol(Section):
     num_gate_people: Count
-    """People of the training split kept apart for `slyk promote`; never trained or reported on."""
+    """People who would train kept apart for `slyk promote`; never trained or reported on."""
+    default: ProtocolName = "as_shipped"
+    """Who trains and who is tested of the sets not named below (docs/protocols.md)."""
+    sets: dict[SetName, SetProtocol] = {}
+    """Data set -> its protocol."""
+
+    def of(self, dataset: str) -> dict[str, Any]:
+        """The arguments of `slyk.datasets.protocols.roles` for a set."""
+        chosen = self.sets.get(dataset, SetProtocol(name=self.default)).model_dump()
+        if chosen["num_gate_people"] is None:
+            chosen["num_gate_people"] = self.num_gate_people
+        return chosen
 
 
 class Views(Section):
@@ -193,6 +223,8 @@ class Finetune(Section):
 
 
 class Evaluate(Section):
+    datasets: SetNames | None = None
+    """Sets to test on; null: those of finetune.gaze. docs/protocols.md: what of a set that nobody learns from."""
     batch_size: Count
     bootstrap_samples: Annotated[int, Field(ge=100)]
     """Draws of people for the 95 % interval."""
@@ -220,11 +252,16 @@ class Params(Section):
 
     @model_validator(mode="after")
     def _known_sets(self) -> Self:
-        for name, used in (("pretrain", self.pretrain.datasets), ("finetune.gaze", self.finetune.gaze.datasets)):
+        for name, used in (
+            ("pretrain.datasets", self.pretrain.datasets),
+            ("finetune.gaze.datasets", self.finetune.gaze.datasets),
+            ("evaluate.datasets", self.evaluate.datasets or ()),
+            ("protocol.sets", tuple(self.protocol.sets)),
+        ):
             unknown = [repr(part) for part in used if part not in self.datasets]
             if unknown:
                 known = ", ".join(self.datasets) or "none"
-                raise ValueError(f"{name}.datasets holds {', '.join(unknown)}; known under datasets: {known}")
+                raise ValueError(f"{name} holds {', '.join(unknown)}; known under datasets: {known}")
         return self
 
     @model_validator(mode="after")
@@ -244,11 +281,6 @@ class Params(Section):
                 raise ValueError(
                     f"render.{name} makes data/raw/{name}, but datasets.{name} is another set of that name "
                     f"(reader {dataset.reader}, root {dataset.root}): rename one"
-                )
-            if ours and self.render[name].domain == "near_eye":
-                raise ValueError(
-                    f"datasets.{name} shows one eye (domain near_eye), which cannot be normalized to a face: take it "
-                    "out of datasets; render makes it without, for landmarks"
                 )
         return self
 

@@ -21,6 +21,10 @@ class CorruptShardError(SlykError):
     """A shard differs from its manifest; the message names file and member."""
 
 
+class SplitError(SlykError):
+    """One person or recording would be trained on and tested on."""
+
+
 class PhotoError(SlykError):
     """A photo cannot be used; `reason` is the short word that goes into the rejects."""
 

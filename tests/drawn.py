@@ -18,6 +18,8 @@ from slyk.geometry.camera import Array, camera_matrix, project
 from slyk.geometry.normalize import FaceGeometry
 from slyk.shards import manifest
 from slyk.shards.crops import CropSpec, Image
+from slyk.shards.eyes import EyeSpec
+from slyk.shards.sample import EYE_MEMBERS, MEMBERS
 from slyk.shards.write import ShardPlan, write_shard
 
 REPOSITORY = Path(__file__).resolve().parents[1]
@@ -103,7 +105,9 @@ def _annotation(record: Record) -> dict[str, Any]:
     }
 
 
-def write_shards(folder: Path, raw: RawSet, spec: CropSpec = SMALL_SPEC, *, dataset: str = "synthetic") -> None:
+def write_shards(
+    folder: Path, raw: RawSet, spec: CropSpec | EyeSpec = SMALL_SPEC, *, dataset: str = "synthetic"
+) -> None:
     """A shard a person and the manifest, by the writers of the library."""
     folder.mkdir(parents=True, exist_ok=True)
     sidecars = []
@@ -115,4 +119,5 @@ def write_shards(folder: Path, raw: RawSet, spec: CropSpec = SMALL_SPEC, *, data
                 folder, plan, records, picture=partial(pictures.photo_file, Raw(raw.root)), spec=spec, jpeg_quality=95
             )
         )
-    manifest.write(folder, dataset, "Apache-2.0", spec.as_dict(), sidecars)
+    members = MEMBERS if isinstance(spec, CropSpec) else EYE_MEMBERS
+    manifest.write(folder, dataset, "Apache-2.0", spec.as_dict(), sidecars, members)

@@ -7,7 +7,7 @@ import pytest
 import yaml
 from pydantic import ValidationError
 
-from slyk.config import Params, as_flat, load_params
+from slyk.config import Params, SetProtocol, as_flat, load_params
 from slyk.errors import ParamsError
 from tests.drawn import REPOSITORY
 
@@ -72,6 +72,18 @@ def test_all_errors_are_told_at_once(tmp_path: Path, raw: dict[str, Any]) -> Non
         ("pretrain", {"datasets": []}, "pretrain.datasets: Tuple should have at least 1 item"),
         ("pretrain", {"datasets": ["synthetic", "synthetic"]}, "pretrain.datasets: names a data set twice"),
         ("pretrain", {"datasets": ["celeb"]}, "pretrain.datasets holds 'celeb'; known under datasets: synthetic"),
+        ("evaluate", {"datasets": ["celeb"]}, "evaluate.datasets holds 'celeb'; known under datasets: synthetic"),
+        (
+            "protocol",
+            {"sets": {"mpii": {"name": "all"}}},
+            "protocol.sets holds 'mpii'; known under datasets: synthetic",
+        ),
+        ("protocol", {"default": "loo"}, "protocol.default: Input should be 'as_shipped', 'official', 'leave_one_out'"),
+        (
+            "protocol",
+            {"sets": {"synthetic": {"name": "folds", "folds": 5}}},
+            "protocol.sets.synthetic.folds: unknown key",
+        ),
         ("pretrain", {"learning_rate": float("inf")}, "pretrain.learning_rate: Input should be a finite number"),
         (
             "render",
@@ -101,11 +113,10 @@ def test_a_width_that_heads_cannot_share(tmp_path: Path, raw: dict[str, Any]) ->
     assert "pretrain.encoder: width must be a multiple of heads" in failure(tmp_path, raw)
 
 
-def test_close_ups_of_eyes_are_no_faces(tmp_path: Path, raw: dict[str, Any]) -> None:
+def test_close_ups_of_eyes_are_a_set_like_others(tmp_path: Path, raw: dict[str, Any]) -> None:
     raw["render"]["eyes"] = raw["render"]["synthetic"] | {"domain": "near_eye"}
-    assert "eyes" in load_params(write(tmp_path, raw)).render
     raw["datasets"]["eyes"] = {"reader": "synthetic", "root": "data/raw/eyes"}
-    assert "datasets.eyes shows one eye (domain near_eye)" in failure(tmp_path, raw)
+    assert load_params(write(tmp_path, raw)).datasets["eyes"].reader == "synthetic"
 
 
 @pytest.mark.parametrize("name", ["num_test_people", "photos_per_person", "photo_px"])
@@ -157,11 +168,21 @@ def test_yaml_makes_no_objects(tmp_path: Path) -> None:
         load_params(tmp_path / "params.yaml")
 
 
+def test_the_protocol_of_a_set(params: Params) -> None:
+    sets = {"a": SetProtocol(name="leave_one_out", fold=3, num_gate_people=0)}
+    protocol = params.protocol.model_copy(update={"sets": sets, "default": "official"})
+    assert protocol.of("a") == {"name": "leave_one_out", "fold": 3, "num_folds": None, "num_gate_people": 0}
+    assert protocol.of("b") == {"name": "official", "fold": None, "num_folds": None, "num_gate_people": 6}
+
+
 def test_flat_names(params: Params) -> None:
     flat = as_flat(params)
     assert flat["pretrain.encoder.backbone"] == params.pretrain.encoder.backbone
     assert flat["datasets.synthetic.reader"] == "synthetic"
-    assert as_flat(params.protocol, "p.") == {"p.num_gate_people": params.protocol.num_gate_people}
+    chosen = {"p.num_gate_people": params.protocol.num_gate_people, "p.default": "as_shipped"}
+    assert as_flat(params.protocol, "p.") == chosen
+    sets = {"a": SetProtocol(name="leave_one_out", fold=3)}
+    assert as_flat(params.protocol.model_copy(update={"sets": sets}), "p.")["p.sets.a.fold"] == 3
     assert not any(isinstance(value, dict) for value in flat.values())
 
 

@@ -29,6 +29,7 @@ from slyk.datasets.raw import Raw
 from slyk.datasets.record import Outcome, ReadOptions, Record
 from slyk.errors import DataMissingError, PhotoError
 from slyk.geometry.cut_faces import aligned_face
+from slyk.photos import Canvas
 
 Places = NDArray[np.int64]
 TITLE = "FERPlus"
@@ -92,7 +93,7 @@ def read(raw: Raw, chosen: Sequence[str], options: ReadOptions) -> Iterator[Outc
         yield from _of_csv(raw) if name == VOTES else _of_folder(raw, name)
 
 
-def picture(raw: Raw, name: str) -> Image:
+def picture(raw: Raw, name: str, canvas: Canvas | None = None) -> Image:
     """BGR uint8 (48, 48, 3) of `fer2013.csv#ROW`, rows counted from 0 after the header, or of a photo file.
 
     Raises PhotoError `not_found`, `unreadable`, and those of photo files.

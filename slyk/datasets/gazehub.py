@@ -205,8 +205,9 @@ def _vector(text: str, size: int, what: str) -> Array:
 
 
 def _group(sheet: Sheet, face: str, origin: str) -> str:
-    """The person or recording that a path or the label file names; else a hash bucket."""
+    """The person or recording that a path or the label file names; else a hash bucket of the part of the set."""
     for part in (face.partition("/")[0], origin.partition("/")[0], sheet.stem):
         if match := _PERSON.match(part.lower()):
             return match[0]
-    return f"bucket{zlib.crc32(face.encode()) % NUM_BUCKETS}"
+    part = _SPLITS.get(sheet.stem, "")
+    return f"{part}{'-' if part else ''}bucket{zlib.crc32(face.encode()) % NUM_BUCKETS}"

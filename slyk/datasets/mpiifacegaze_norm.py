@@ -37,6 +37,7 @@ from slyk.errors import DataMissingError, PhotoError
 from slyk.geometry.angles import vector_from_pitchyaw
 from slyk.geometry.camera import Array, rays
 from slyk.geometry.cut_faces import normalized_face
+from slyk.photos import Canvas
 
 TITLE = "MPIIFaceGaze (normalized)"
 LICENCE = "CC BY-NC-SA 4.0"
@@ -83,7 +84,7 @@ def read(raw: Raw, chosen: Sequence[str], options: ReadOptions) -> Iterator[Outc
                 yield Outcome(photo, reason="bad_label", detail=f"{name}, label {index}: {label[:4].tolist()}")
 
 
-def picture(raw: Raw, name: str) -> Image:
+def picture(raw: Raw, name: str, canvas: Canvas | None = None) -> Image:
     """BGR uint8 (S, S, 3) of `p00.mat#INDEX`. Raises PhotoError `not_found`, `unreadable`, `outside_root`."""
     data, place = _dataset(_open(raw.root, file_of(name)), "data"), place_of(name)
     if not place.isdecimal() or int(place) >= data.shape[0]:

@@ -4,14 +4,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from slyk.datasets.raw import Raw
-from slyk.photos import decode_photo
+from slyk.photos import Canvas, decode_photo
 
 Image = NDArray[np.uint8]
 
 
-def photo_file(raw: Raw, name: str) -> Image:
+def photo_file(raw: Raw, name: str, canvas: Canvas | None = None) -> Image:
     """BGR uint8 (H, W, 3) of a photo file. Raises PhotoError, as `slyk.photos.read_photo` does."""
-    return decode_photo(raw.read(name), name)
+    return decode_photo(raw.read(name), name, canvas=canvas)
 
 
 def file_of(name: str) -> str:

@@ -36,9 +36,10 @@ class Raw:
                 "storage looks for credentials: in the environment"
             )
         self._fs: tuple[Any, str] | None = None
+        self._folders: dict[str, Path] = {}
 
     def __getstate__(self) -> dict[str, Any]:
-        return {"root": self.root, "is_local": self.is_local, "_fs": None}
+        return {"root": self.root, "is_local": self.is_local, "_fs": None, "_folders": {}}
 
     def exists(self) -> bool:
         """Whether there is a folder at the root."""
@@ -55,10 +56,11 @@ class Raw:
         """The bytes of a file. Raises PhotoError `not_found`, `empty_file`, `too_large_file`, `outside_root`,
         `unreadable`."""
         try:
-            size = self._path(name).stat().st_size if self.is_local else int(self._ask("size", name))
+            path = self._path(name) if self.is_local else None
+            size = int(self._ask("size", name)) if path is None else path.stat().st_size
             if size > max_bytes:
                 raise PhotoError("too_large_file", f"{name}: {size} bytes, at most {max_bytes}")
-            data = self._path(name).read_bytes() if self.is_local else bytes(self._ask("cat_file", name))
+            data = bytes(self._ask("cat_file", name)) if path is None else path.read_bytes()
         except FileNotFoundError:
             raise PhotoError("not_found", name) from None
         except OSError as error:
@@ -120,6 +122,16 @@ class Raw:
 
     def _path(self, name: str) -> Path:
         """Raises PhotoError `outside_root`, `not_found` for what cannot be a name."""
+        folder, _, file = name.rpartition("/")
+        if file in ("", ".", "..") or "\0" in name:
+            return self._resolved(name)
+        if folder not in self._folders:  # asked once: following the links of all parts takes longer than reading
+            self._folders[folder] = self._resolved(folder)
+        path = self._folders[folder] / file
+        return self._resolved(name) if path.is_symlink() else path
+
+    def _resolved(self, name: str) -> Path:
+        """With all links followed. Raises PhotoError, likewise."""
         base = Path(self.root).resolve()
         try:
             path = (base / name).resolve()

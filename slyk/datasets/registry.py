@@ -26,6 +26,7 @@ from slyk.datasets.pictures import Image
 from slyk.datasets.raw import Raw
 from slyk.datasets.record import Outcome, ReadOptions
 from slyk.errors import ParamsError
+from slyk.photos import Canvas
 
 
 class Reader(Protocol):
@@ -51,8 +52,8 @@ class Reader(Protocol):
         """The outcomes of some units, in their order. Whether photo files exist is not asked here: `index` knows."""
         ...
 
-    def picture(self, raw: Raw, name: str) -> Image:
-        """BGR uint8 (H, W, 3) of the photo that a record names. Raises PhotoError."""
+    def picture(self, raw: Raw, name: str, canvas: Canvas | None = None) -> Image:
+        """BGR uint8 (H, W, 3) of the photo that a record names, perhaps on `canvas`. Raises PhotoError."""
         ...
 
 

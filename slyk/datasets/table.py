@@ -139,11 +139,12 @@ def _record(table: _Table, photo: str, row: Mapping[str, str]) -> Record:
         labels["expression"] = choice(row, "expression", CLASSES)
     measured = given is not None and (pose is not None or points is not None)
     geometry, eyes = _face(table, photo, pose, points, camera, lens)
+    split = choice(row, "split", ("train", "test"), default="train")
     return Record(
         key=key_of(photo),
         photo=photo,
-        group=_group(row.get("recording", ""), row.get("person", ""), photo),
-        split=choice(row, "split", ("train", "test"), default="train"),
+        group=_group(row.get("recording", ""), row.get("person", ""), photo, split),
+        split=split,
         geometry=geometry,
         gaze=gaze(row, geometry.face_center_mm),
         eyes=eyes,
@@ -219,10 +220,10 @@ def _detected(shown: Image, camera: Array, lens: Array, min_face_px: int) -> tup
     return replace(geometry_from_eyes(camera, eyes_px), distortion=lens), faces[0].eyes
 
 
-def _group(recording: str, person: str, photo: str) -> str:
-    """Person below recording, whichever is given, with a hash where signs had to go; else a bucket."""
+def _group(recording: str, person: str, photo: str, split: str) -> str:
+    """Person below recording, whichever is given, with a hash where signs had to go; else a bucket of the split."""
     name = "_".join(filter(None, [recording, person]))
     if not name:
-        return f"bucket{zlib.crc32(photo.encode()) % NUM_BUCKETS}"
+        return f"{'test-' if split == 'test' else ''}bucket{zlib.crc32(photo.encode()) % NUM_BUCKETS}"
     slug = slug_of(name).replace("/", "-")
     return slug if slug == name.lower() else f"{slug}-{zlib.crc32(name.encode()):08x}".lstrip("-")

@@ -30,7 +30,7 @@ from slyk.datasets.raw import Raw
 from slyk.datasets.record import Outcome, ReadOptions, Record
 from slyk.errors import DataMissingError, PhotoError
 from slyk.geometry.camera import Array
-from slyk.photos import MAX_PIXELS
+from slyk.photos import MAX_PIXELS, Canvas
 
 TITLE = "TEyeD"
 LICENCE = "research only"
@@ -179,7 +179,7 @@ def _group(folder: str, name: str) -> str:
     return slug if slug == full.lower() else f"{slug}-{zlib.crc32(full.encode()):08x}".lstrip("-")
 
 
-def picture(raw: Raw, name: str) -> Image:
+def picture(raw: Raw, name: str, canvas: Canvas | None = None) -> Image:
     """The frame of a video. Raises PhotoError `unreadable`, also where the video ends before it."""
     file, place = file_of(name), place_of(name)
     assert _FRAME.fullmatch(place), name

@@ -36,6 +36,7 @@ from slyk.errors import DataMissingError, PhotoError
 from slyk.geometry.camera import Array
 from slyk.geometry.head_pose import rotation_from_vector
 from slyk.geometry.normalize import FaceGeometry
+from slyk.photos import Canvas
 
 TITLE = "ETH-XGaze (raw)"
 LICENCE = "CC BY-NC-SA 4.0"
@@ -107,7 +108,7 @@ def read(raw: Raw, chosen: Sequence[str], options: ReadOptions) -> Iterator[Outc
                 yield Outcome(photo, reason=error.reason, detail=f"{name}, line {number}: {error.detail}")
 
 
-def picture(raw: Raw, name: str) -> Image:
+def picture(raw: Raw, name: str, canvas: Canvas | None = None) -> Image:
     """The photo of a record; of a camera that hung upside down, undistorted and turned back.
 
     Raises PhotoError, `wrong_size` where the photo was scaled and no longer fits its calibration.
@@ -127,7 +128,13 @@ def picture(raw: Raw, name: str) -> Image:
 
 
 def people(raw: Raw) -> dict[str, frozenset[str]]:
-    """Part of the set -> its people, as train_test_split.json lists their files; empty where there is no such file.
+    """Part of the set -> its people, as `listed` has them."""
+    return {part: frozenset(names) for part, names in listed(raw).items()}
+
+
+def listed(raw: Raw) -> dict[str, list[str]]:
+    """Part of the set -> its people in the order of train_test_split.json, which is that of the leaderboard's rows;
+    empty where there is no such file. Some copies of it say test_specific for test_person_specific.
 
     Raises DataMissingError where it is damaged.
     """
@@ -135,7 +142,8 @@ def people(raw: Raw) -> dict[str, frozenset[str]]:
         return {}
     try:
         lists = json.loads(raw.text(SPLIT))
-        return {part: frozenset(PurePosixPath(file).stem for file in lists.get(part, [])) for part in PARTS}
+        lists.setdefault("test_person_specific", lists.get("test_specific", []))
+        return {part: [PurePosixPath(file).stem for file in lists.get(part, [])] for part in PARTS}
     except (AttributeError, TypeError, ValueError) as error:
         raise DataMissingError(f"{raw.root}/{SPLIT} does not list files of {', '.join(PARTS)}: {error}") from None
 

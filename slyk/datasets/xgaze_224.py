@@ -34,7 +34,7 @@ from slyk.geometry.angles import vector_from_pitchyaw
 from slyk.geometry.camera import Array, project, rays
 from slyk.geometry.cut_faces import normalized_face
 from slyk.geometry.normalize import FaceGeometry
-from slyk.photos import MAX_BYTES, as_text
+from slyk.photos import MAX_BYTES, Canvas, as_text
 
 TITLE = "ETH-XGaze (normalized faces)"
 LICENCE = "CC BY-NC-SA 4.0"
@@ -96,7 +96,7 @@ def read(raw: Raw, chosen: Sequence[str], options: ReadOptions) -> Iterator[Outc
                 yield Outcome(photo, reason=error.reason, detail=f"{name}, row {index}: {error.detail}")
 
 
-def picture(raw: Raw, name: str) -> Image:
+def picture(raw: Raw, name: str, canvas: Canvas | None = None) -> Image:
     """The patch of a record, BGR. Raises PhotoError `not_found`, `unreadable`."""
     patches, place = _held(raw.root, file_of(name)).patches, place_of(name)
     if not place.isdecimal() or int(place) >= patches.shape[0]:

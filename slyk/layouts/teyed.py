@@ -30,8 +30,8 @@ import numpy as np
 import pyarrow as pa
 
 from slyk.geometry.camera import Array, project
+from slyk.geometry.ellipse import Ellipse, circle_ellipse, shrunk_to_hold
 from slyk.layouts.common import Image, Row, array, groups, read_image, read_mask
-from slyk.layouts.conic import Ellipse, circle_ellipse, shrunk_to_hold
 from slyk.synthetic import eye
 from slyk.synthetic.regions import EYE_REGIONS, Region
 

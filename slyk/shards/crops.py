@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from slyk.errors import PhotoError
 from slyk.geometry.camera import Array
 from slyk.geometry.normalize import FaceGeometry, homography, normalizing_rotation
+from slyk.photos import Region
 
 Image = NDArray[np.uint8]
 
@@ -69,27 +70,71 @@ def crop(photo: Image, geometry: FaceGeometry, spec: CropSpec) -> Crops:
 
     Raises PhotoError where the face lies behind the camera or outside the photo.
     """
-    points = np.vstack([geometry.face_center_mm, geometry.eyes_mm])
-    distance = float(np.linalg.norm(points[0]))
-    if not np.isfinite(distance) or np.any(points[:, 2] <= 0):
-        raise PhotoError("face_behind_camera", f"face centre {geometry.face_center_mm.round(1).tolist()} mm")
-    rotation = normalizing_rotation(geometry.face_center_mm, geometry.head_rotation)
-    sizes = np.array([spec.face_square_px, spec.eye_square_px, spec.eye_square_px])
-    focal_px = spec.focal_px * np.array([1.0, spec.eye_zoom, spec.eye_zoom])
-    ways = homography(geometry.camera, rotation, points, focal_px, sizes, distance / spec.distance_mm)
-    squares = [Square(*square) for square in zip(ways, sizes.tolist(), _corners(ways, sizes), strict=True)]
-    face, right, left = (_warp(photo, geometry, square) for square in squares)
-    seen = [_share_seen(photo, square.corners) for square in squares]
-    return Crops(face, right, left, rotation, ways[0] / ways[0, 2, 2], (seen[0], seen[1], seen[2]))
+    return Cut.of(geometry, spec).crops(photo)
 
 
 class Square(NamedTuple):
-    """way: norm_px_from_px (3, 3); size_px; corners (4, 2), float32: where those of the square lie in the undistorted
-    photo."""
+    """way: norm_px_from_px (3, 3); size_px; corners (4, 2): where those of the square lie in the undistorted photo;
+    shrink: photo pixels a pixel, rounded down; grid (2, size, size): where a lens has put each pixel of the square in
+    the photo, x and y, None without a lens. All float32 but way."""
 
     way: Array
     size_px: int
     corners: NDArray[np.float32]
+    shrink: int
+    grid: NDArray[np.float32] | None
+
+    @property
+    def reached(self) -> NDArray[np.float32]:
+        """Points (N, 2) of the photo that bound what the square shows."""
+        if self.grid is None:
+            return self.corners
+        return np.stack([self.grid.min(axis=(1, 2)), self.grid.max(axis=(1, 2))])
+
+
+@dataclass(frozen=True)
+class Cut:
+    """What a crop will fetch from a photo, known before the photo is. squares: of face, right and left eye."""
+
+    rotation: Array
+    squares: list[Square]
+
+    @classmethod
+    def of(cls, geometry: FaceGeometry, spec: CropSpec) -> "Cut":
+        """Raises PhotoError `face_behind_camera`."""
+        points = np.vstack([geometry.face_center_mm, geometry.eyes_mm])
+        distance = float(np.linalg.norm(points[0]))
+        if not np.isfinite(distance) or np.any(points[:, 2] <= 0):
+            raise PhotoError("face_behind_camera", f"face centre {geometry.face_center_mm.round(1).tolist()} mm")
+        rotation = normalizing_rotation(geometry.face_center_mm, geometry.head_rotation)
+        sizes = np.array([spec.face_square_px, spec.eye_square_px, spec.eye_square_px])
+        focal_px = spec.focal_px * np.array([1.0, spec.eye_zoom, spec.eye_zoom])
+        ways = homography(geometry.camera, rotation, points, focal_px, sizes, distance / spec.distance_mm)
+        corners = _corners(ways, sizes)
+        squares = []
+        for way, size, found in zip(ways, sizes.tolist(), corners, strict=True):
+            shrink = math.sqrt(abs(cv2.contourArea(found))) / size
+            whole = int(shrink) if math.isfinite(shrink) else 0
+            squares.append(Square(way, size, found, whole, _grid(geometry, way, size)))
+        return cls(rotation, squares)
+
+    @property
+    def region(self) -> Region | None:
+        """What of the photo is needed; None where it cannot be told."""
+        reached = np.concatenate([square.reached for square in self.squares])
+        low, high = reached.min(axis=0), reached.max(axis=0)
+        if not np.all(np.abs([low, high]) < 1e6):
+            return None
+        spare = 3 * max(square.shrink for square in self.squares) + 2
+        (left, top), (right, bottom) = np.floor(low).astype(int).tolist(), np.ceil(high).astype(int).tolist()
+        return left - spare, top - spare, right + spare, bottom + spare
+
+    def crops(self, photo: Image) -> Crops:
+        """Raises PhotoError `face_outside_photo`."""
+        face, right, left = (_warp(photo, square) for square in self.squares)
+        seen = [_share_seen(photo, square.corners) for square in self.squares]
+        way = self.squares[0].way
+        return Crops(face, right, left, self.rotation, way / way[2, 2], (seen[0], seen[1], seen[2]))
 
 
 _UNIT_SQUARE = np.array([[0.0, 0.0, 1.0], [1.0, 0.0, 1.0], [1.0, 1.0, 1.0], [0.0, 1.0, 1.0]])
@@ -102,33 +147,33 @@ def _corners(ways: Array, sizes: NDArray[np.int64]) -> NDArray[np.float32]:
     return np.asarray(corners[..., :2] / corners[..., 2:], dtype=np.float32)
 
 
-def _warp(photo: Image, geometry: FaceGeometry, square: Square) -> Image:
-    """Bilinear where the photo is enlarged or kept; a photo shrunk by more than 2 is averaged down first (no moire)."""
-    way, size_px, corners = square
-    if not _meets(corners, photo.shape[1], photo.shape[0]):
-        raise PhotoError("face_outside_photo", f"crop corners {corners.round().tolist()}")
-    factor = int(math.sqrt(abs(cv2.contourArea(corners))) / size_px)
-    if geometry.distortion.any():
-        return _warp_through_lens(photo, geometry, square, factor)
-    if factor >= 2:
-        photo, photo_from_small = _shrink(photo, corners, factor)
-        way = way @ photo_from_small
-    return np.asarray(cv2.warpPerspective(photo, way, (size_px, size_px), flags=cv2.INTER_LINEAR), dtype=np.uint8)
-
-
-def _warp_through_lens(photo: Image, geometry: FaceGeometry, square: Square, factor: int) -> Image:
-    """As `_warp`, each pixel of the square fetched from where the lens has put it: undoing it in the whole photo takes
-    longer than decoding the photo."""
-    norm_from_ray, size = square.way @ geometry.camera, (square.size_px, square.size_px)
-    columns, rows = cv2.initUndistortRectifyMap(
+def _grid(geometry: FaceGeometry, way: Array, size_px: int) -> NDArray[np.float32] | None:
+    """See Square. Undoing the lens in the whole photo would take longer than decoding it."""
+    if not geometry.distortion.any():
+        return None
+    size = (size_px, size_px)
+    norm_from_ray = way @ geometry.camera
+    grid = cv2.initUndistortRectifyMap(
         geometry.camera, geometry.distortion, norm_from_ray, np.eye(3), size, cv2.CV_32FC1
     )
+    return np.stack(grid).astype(np.float32, copy=False)
+
+
+def _warp(photo: Image, square: Square) -> Image:
+    """Bilinear where the photo is enlarged or kept; a photo shrunk by more than 2 is averaged down first (no moire)."""
+    way, size_px, corners, factor, grid = square
+    if not _meets(corners, photo.shape[1], photo.shape[0]):
+        raise PhotoError("face_outside_photo", f"crop corners {corners.round().tolist()}")
     if factor >= 2:
-        reached = np.array([[columns.min(), rows.min()], [columns.max(), rows.max()]])
-        photo, photo_from_small = _shrink(photo, reached, factor)
-        x0, y0 = photo_from_small[:2, 2].astype(np.float32)
-        columns, rows = (columns - x0) / factor, (rows - y0) / factor
-    return np.asarray(cv2.remap(photo, columns, rows, cv2.INTER_LINEAR, borderMode=cv2.BORDER_CONSTANT), np.uint8)
+        photo, photo_from_small = _shrink(photo, square.reached, factor)
+        way = way @ photo_from_small
+        if grid is not None:
+            grid = ((grid - photo_from_small[:2, 2, None, None]) / factor).astype(np.float32)
+    if grid is None:
+        warped = cv2.warpPerspective(photo, way, (size_px, size_px), flags=cv2.INTER_LINEAR)
+    else:
+        warped = cv2.remap(photo, grid[0], grid[1], cv2.INTER_LINEAR, borderMode=cv2.BORDER_CONSTANT)
+    return np.asarray(warped, dtype=np.uint8)
 
 
 def _share_seen(photo: Image, corners: NDArray[np.float32]) -> float:

@@ -132,14 +132,14 @@ def text(value: Any) -> str:
 
 def entry(value: Any) -> dict[str, Any]:
     """One shard as the manifest has it, each field of its kind. Raises ValueError."""
-    if not isinstance(value, dict) or not isinstance(value.get("eyes"), dict):
+    if not isinstance(value, dict) or not all(isinstance(value.get(name), dict) for name in ("eyes", "tags")):
         raise ValueError("no object for a shard")
     for name in ("num_samples", "num_labelled"):
         whole(value[name], MAX_TAR_BYTES)
     whole(value["size"], MAX_TAR_BYTES)
-    for word in (*(value[name] for name in ("name", "group", "split", "sha256")), *value["eyes"]):
+    for word in (*(value[name] for name in ("name", "group", "split", "sha256")), *value["eyes"], *value["tags"]):
         text(word)
-    for count in value["eyes"].values():
+    for count in (*value["eyes"].values(), *value["tags"].values()):
         whole(count, MAX_TAR_BYTES)
     return value
 
@@ -187,7 +187,6 @@ def together(spans: Iterable[Sequence[int]]) -> None:
         raise ValueError(f"members lie {reach} bytes apart, at most {MAX_SAMPLE_BYTES}")
 
 
-def angles(values: Mapping[str, Any], name: str) -> list[float]:
-    """Pitch and yaw in a row of the sidecar's `measures`, NaN where it has none. Raises ValueError."""
-    found = values[name]
+def angles(found: Any) -> list[float]:
+    """Pitch and yaw as a row of the sidecar's `measures` has them, NaN where it has none. Raises ValueError."""
     return [np.nan, np.nan] if found is None else numbers(found, 2).tolist()

@@ -1,17 +1,19 @@
 """The manifest of a data set's shards: written last, so a folder without one is incomplete."""
 
 import re
-from collections.abc import Iterable
+from collections import Counter
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from slyk.errors import CorruptShardError, DataMissingError
+from slyk.errors import CorruptShardError, DataMissingError, ParamsError
 from slyk.files import digest, write_json
 from slyk.shards import limits
-from slyk.shards.sample import CONVENTION, MEMBERS
+from slyk.shards.sample import CONVENTION, DECODERS, EYE_MEMBERS, MEMBERS
 
 NAME = "manifest.json"
+FORMAT = 2
 _NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]*")
 
 
@@ -23,23 +25,39 @@ class ShardEntry:
     num_samples: int
     num_labelled: int
     eyes: dict[str, int]
+    tags: dict[str, int]
     size: int
     sha256: str
 
 
 @dataclass(frozen=True)
 class Manifest:
-    """dataset: its name in params.yaml; crops: arguments of CropSpec; digest: over everything else here."""
+    """dataset: its name in params.yaml; crops: arguments of CropSpec or EyeSpec; members: of each sample, MEMBERS or
+    EYE_MEMBERS; digest: over everything else here."""
 
     dataset: str
     licence: str
     crops: dict[str, Any]
     shards: tuple[ShardEntry, ...]
     digest: str
+    members: tuple[str, ...] = MEMBERS
+
+    @property
+    def shows_faces(self) -> bool:
+        return self.members == MEMBERS
 
     @property
     def num_samples(self) -> int:
         return sum(shard.num_samples for shard in self.shards)
+
+    def faces(self) -> "Manifest":
+        """This manifest, for those who need faces. Raises ParamsError for a set that shows none."""
+        if not self.shows_faces:
+            raise ParamsError(
+                f"{self.dataset} shows one eye a photo and no face; it is for landmarks: take it out of the `datasets` "
+                "of pretrain and finetune in params.yaml"
+            )
+        return self
 
     def groups(self, split: str | None = None, *, labelled: bool = False) -> list[str]:
         """Names of the groups of a split (or of all), sorted; `labelled` keeps those with gaze labels."""
@@ -47,17 +65,32 @@ class Manifest:
             {s.group for s in self.shards if split in (None, s.split) and (s.num_labelled > 0 or not labelled)}
         )
 
+    def tagged(self, tag: str) -> dict[str, float]:
+        """Group -> the share of its samples that have a tag; groups without such a sample are left out."""
+        found, total = Counter[str](), Counter[str]()
+        for shard in self.shards:
+            found[shard.group] += shard.tags.get(tag, 0)
+            total[shard.group] += shard.num_samples
+        return {group: count / total[group] for group, count in sorted(found.items()) if count}
 
-def write(folder: Path, dataset: str, licence: str, crops: dict[str, Any], sidecars: Iterable[dict[str, Any]]) -> None:
+
+def write(
+    folder: Path,
+    dataset: str,
+    licence: str,
+    crops: dict[str, Any],
+    sidecars: Iterable[dict[str, Any]],
+    members: Sequence[str] = MEMBERS,
+) -> None:
     """Writes `manifest.json` from the shards' sidecars."""
     names = ShardEntry.__dataclass_fields__
     shards = [{name: s[name] for name in names} for s in sorted(sidecars, key=lambda s: str(s["name"]))]
     body = {
-        "format": 1,
+        "format": FORMAT,
         "dataset": dataset,
         "licence": licence,
         "convention": CONVENTION,
-        "members": list(MEMBERS),
+        "members": list(members),
         "crops": crops,
         "shards": shards,
         "num_samples": sum(s["num_samples"] for s in shards),
@@ -71,6 +104,12 @@ def load(folder: Path) -> Manifest:
         body = limits.read_json(folder / NAME)
         if body.get("digest") != digest({name: value for name, value in body.items() if name != "digest"}):
             raise CorruptShardError(f"{folder / NAME} is not as it was written")
+        if body["format"] != FORMAT:
+            raise DataMissingError(
+                f"{folder / NAME} was written by another slyk (format {body['format']}, this one reads {FORMAT}): "
+                f"run `dvc repro normalize@{folder.name}`"
+            )
+        members = tuple(map(limits.text, body["members"]))
         shards = tuple(ShardEntry(**limits.entry(s)) for s in body["shards"])
         about = limits.text(body["dataset"]), limits.text(body["licence"]), limits.crops(body["crops"])
     except FileNotFoundError:
@@ -83,4 +122,6 @@ def load(folder: Path) -> Manifest:
     for shard in shards:
         if not _NAME.fullmatch(shard.name):
             raise CorruptShardError(f"{folder / NAME} names a shard {shard.name!r}, which is no plain file name")
-    return Manifest(*about, shards, body["digest"])
+    if members not in DECODERS:
+        raise CorruptShardError(f"{folder / NAME}: samples of {members}, expected {MEMBERS} or {EYE_MEMBERS}")
+    return Manifest(*about, shards, body["digest"], members)

@@ -16,7 +16,7 @@ from slyk.geometry.camera import Array
 from slyk.shards import limits
 from slyk.shards.crops import CropSpec, Image
 from slyk.shards.manifest import Manifest, ShardEntry, load
-from slyk.shards.sample import MEMBERS, Sample, decode
+from slyk.shards.sample import DECODERS, MEMBERS, S
 from slyk.shards.write import sidecar_path
 
 Keep = Callable[[Mapping[str, Any]], bool]
@@ -31,10 +31,12 @@ class Pictures(NamedTuple):
     left: Image
 
 
-class ShardSet(Sequence[Sample]):
+class ShardSet(Sequence[S]):
     """The samples of chosen groups, in the manifest's order. Loader workers may have it: files open on first use.
 
-    gaze, head (N, 2): pitch and yaw of all samples in radians, normalized frame, gaze NaN without a label.
+    They are faces, or of sets that show one eye EyeSamples: `ShardSet[EyeSample].open(folder)`, which has no `spec` and
+    no `pictures`. gaze, head (N, 2): pitch and yaw of all samples in radians, in the frame of the samples, gaze NaN
+    without a label, head without a face.
     """
 
     def __init__(
@@ -44,15 +46,17 @@ class ShardSet(Sequence[Sample]):
         self.manifest = manifest
         self._files: dict[int, int] = {}
         self._shards = chosen(manifest, groups)
-        parts = [_contents(folder, shard, keep) for shard in self._shards]
+        parts = [_contents(folder, shard, manifest.members, keep) for shard in self._shards]
         self._keys = [key for part in parts for key in part.keys]
         self._shard_of = np.repeat(np.arange(len(parts)), [len(part.keys) for part in parts])
-        self._spans = np.concatenate([np.empty((0, len(MEMBERS), 2), np.int64), *(part.spans for part in parts)])
+        self._spans = np.concatenate(
+            [np.empty((0, len(manifest.members), 2), np.int64), *(part.spans for part in parts)]
+        )
         self.gaze = np.concatenate([np.empty((0, 2)), *(part.gaze for part in parts)])
         self.head = np.concatenate([np.empty((0, 2)), *(part.head for part in parts)])
 
     @classmethod
-    def open(cls, folder: Path, groups: Collection[str] | None = None, keep: Keep | None = None) -> "ShardSet":
+    def open(cls, folder: Path, groups: Collection[str] | None = None, keep: Keep | None = None) -> "ShardSet[S]":
         """Raises DataMissingError without a manifest, CorruptShardError naming file and member that differ."""
         manifest = load(folder)
         for shard in chosen(manifest, groups):
@@ -61,19 +65,21 @@ class ShardSet(Sequence[Sample]):
 
     @property
     def spec(self) -> CropSpec:
-        return limits.spec(self.manifest.crops)
+        """How faces were cut. Raises ParamsError where none show."""
+        return limits.spec(self.manifest.faces().crops)
 
     def __len__(self) -> int:
         return len(self._keys)
 
-    def __getitem__(self, index: int) -> Sample:  # type: ignore[override]  # slices are of no use here
-        key = self._keys[index]
+    def __getitem__(self, index: int) -> S:  # type: ignore[override]  # slices are of no use here
+        key, names = self._keys[index], self.manifest.members
         try:
-            return decode(key, dict(zip(MEMBERS, map(bytes, self._read(index)), strict=True)))
+            sample: S = DECODERS[names](key, dict(zip(names, map(bytes, self._read(index)), strict=True)))
+            return sample
         except (ValueError, KeyError, TypeError) as error:
             raise CorruptShardError(f"{self._path(index)}: sample {key} cannot be read: {error}") from None
 
-    def __iter__(self) -> Iterator[Sample]:
+    def __iter__(self) -> Iterator[S]:
         return (self[i] for i in range(len(self)))
 
     def pictures(self, indices: Sequence[int], out: Pictures | None = None) -> Pictures:
@@ -172,7 +178,7 @@ class _Contents(NamedTuple):
     head: Array
 
 
-def _contents(folder: Path, shard: ShardEntry, keep: Keep | None) -> _Contents:
+def _contents(folder: Path, shard: ShardEntry, names: Sequence[str], keep: Keep | None) -> _Contents:
     """What a shard holds, by its sidecar."""
     sidecar = _sidecar(folder, shard)
     samples: dict[str, dict[str, tuple[int, int]]] = {}
@@ -180,17 +186,17 @@ def _contents(folder: Path, shard: ShardEntry, keep: Keep | None) -> _Contents:
         key, _, member = name.partition(".")
         samples.setdefault(key, {})[member] = (offset, size)
     for key, members in samples.items():
-        if set(members) != set(MEMBERS):
+        if set(members) != set(names):
             raise CorruptShardError(f"{folder / shard.name}.tar: sample {key} has members {sorted(members)}")
     try:
         for members in samples.values():
             limits.together(members.values())
         rows = sidecar["measures"]
         keys = [key for key in samples if keep is None or keep(rows[key])]
-        gaze, head = (
-            np.array([limits.angles(rows[key], name) for key in keys]).reshape(-1, 2) for name in ("gaze", "head")
-        )
+        gaze = np.array([limits.angles(rows[key]["gaze"]) for key in keys]).reshape(-1, 2)
+        shows_faces = tuple(names) == MEMBERS
+        head = np.array([limits.angles(rows[key]["head"] if shows_faces else None) for key in keys]).reshape(-1, 2)
     except (ValueError, KeyError, TypeError, AttributeError) as error:
         raise CorruptShardError(f"{sidecar_path(folder, shard.name)} is not as it was written: {error!r}") from None
-    spans = np.array([[samples[key][name] for name in MEMBERS] for key in keys], np.int64).reshape(-1, len(MEMBERS), 2)
+    spans = np.array([[samples[key][name] for name in names] for key in keys], np.int64).reshape(-1, len(names), 2)
     return _Contents(keys, spans, gaze, head)

@@ -1,24 +1,35 @@
 """Writes one shard: the same bytes for the same plan, whole or absent, with a sidecar that names every member."""
 
+import errno
 import hashlib
-import io
 import json
-import tarfile
-import zlib
+import os
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from webdataset import TarWriter
+import cv2
 
 from slyk.datasets.record import Record
-from slyk.errors import PhotoError
-from slyk.files import write_atomic, write_json
-from slyk.shards.crops import CropSpec, Image, crop
-from slyk.shards.measure import measure
-from slyk.shards.sample import angles, encode, from_crops
+from slyk.errors import PhotoError, SlykError
+from slyk.files import write_atomic
+from slyk.photos import Canvas, Region
+from slyk.shards.crops import Crops, CropSpec, Cut, Image
+from slyk.shards.eyes import Eye, EyeSpec, scaled
+from slyk.shards.measure import measure, measure_eye
+from slyk.shards.sample import angles, encode, encode_eye, from_crops, from_eye
+from slyk.shards.tar import Tar
+
+Picture = Callable[[str, Canvas], Image]
+"""The photo that a record names, perhaps on the canvas."""
+_TOGETHER = 16
+"""Records a step; their crops are a few MB."""
+_OF_THE_MACHINE = frozenset(
+    {errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.ENOMEM, errno.EMFILE, errno.ENFILE, errno.ETIMEDOUT}
+)
+"""Errors that say nothing about the photo that was being read."""
 
 
 @dataclass(frozen=True)
@@ -33,13 +44,14 @@ class ShardPlan:
 
 @dataclass(frozen=True)
 class Reject:
-    """Why a photo or a face is not in the shards."""
+    """Why a photo or a face is not in the shards. error: the class of the exception, if it was one."""
 
     key: str
     photo: str
     stage: str
     reason: str
     detail: str
+    error: str = ""
 
 
 def sidecar_path(folder: Path, name: str) -> Path:
@@ -61,32 +73,29 @@ def write_shard(
     plan: ShardPlan,
     records: Sequence[Record],
     *,
-    picture: Callable[[str], Image],
-    spec: CropSpec,
+    picture: Picture,
+    spec: CropSpec | EyeSpec,
     jpeg_quality: int,
 ) -> dict[str, Any]:
-    """Crops the records' photos, as `picture` gives them by name, into `folder/NAME.tar` and returns the sidecar.
+    """Makes samples of the records' photos, as `picture` gives them, and returns the sidecar.
 
-    A photo that cannot be used is kept out and told in the sidecar's `rejects`. The sidecar is written last: a shard
-    without one is not complete.
+    The samples, of faces or of eyes as `spec` says for the whole set, go into `folder/NAME.tar`. A photo that cannot be
+    used is kept out and told in the sidecar's `rejects`. The sidecar is written last: a shard without one is not
+    complete. Raises OSError where the machine and not the photo is the cause: no memory, a full disk.
     """
-    buffer, eyes, rejects, num_labelled = io.BytesIO(), Counter[str](), list[Reject](), 0
+    tar, eyes, tags, rejects, num_labelled = Tar(), Counter[str](), Counter[str](), list[Reject](), 0
     measures: dict[str, dict[str, Any]] = {}
-    with TarWriter(buffer, encoder=False, mtime=0, user="slyk", group="slyk", compress=False) as tar:
-        for record in records:
-            try:
-                if record.geometry is None:
-                    raise PhotoError("one_eye", f"{record.photo} shows no face to normalize")
-                crops = crop(picture(record.photo), record.geometry, spec)
-            except PhotoError as error:
-                rejects.append(Reject(record.key, record.photo, "normalize", error.reason, error.detail))
-                continue
-            sample = from_crops(record, crops)
-            tar.write({"__key__": record.key, **encode(sample, jpeg_quality)})
-            measures[record.key] = measure(crops, spec)._asdict() | angles(sample)
-            eyes[record.eyes] += 1
-            num_labelled += record.gaze is not None
-    data = buffer.getvalue()
+    for record, made in _samples(records, picture, spec, jpeg_quality):
+        if isinstance(made, Exception):
+            rejects.append(_reject(record, made))
+            continue
+        members, measures[record.key] = made
+        for name in sorted(members):
+            tar.add(f"{record.key}.{name}", members[name])
+        eyes[record.eyes] += 1
+        tags.update(set(record.tags))
+        num_labelled += record.gaze is not None
+    data = tar.closed()
     sidecar = {
         "name": plan.name,
         "group": plan.group,
@@ -95,18 +104,89 @@ def write_shard(
         "num_samples": sum(eyes.values()),
         "num_labelled": num_labelled,
         "eyes": dict(eyes),
+        "tags": dict(sorted(tags.items())),
         "size": len(data),
         "sha256": hashlib.sha256(data).hexdigest(),
-        "members": _members(data),
+        "members": tar.places,
         "measures": measures,
         "rejects": [asdict(reject) for reject in rejects],
     }
     write_atomic(folder / f"{plan.name}.tar", data)
-    write_json(sidecar_path(folder, plan.name), sidecar)
+    # on one line, since Python's own encoder, which indents, takes four times as long
+    write_atomic(sidecar_path(folder, plan.name), json.dumps(sidecar, sort_keys=True, allow_nan=False).encode() + b"\n")
     return sidecar
 
 
-def _members(data: bytes) -> list[list[Any]]:
-    """[name, offset, size, crc32] of each member, in file order."""
-    with tarfile.open(fileobj=io.BytesIO(data)) as tar:
-        return [[m.name, m.offset_data, m.size, zlib.crc32(data[m.offset_data : m.offset_data + m.size])] for m in tar]
+Made = tuple[dict[str, bytes], dict[str, Any]]
+"""Members of a sample by suffix, and its row of the sidecar: what was measured, angles, tags and expression."""
+
+
+def _samples(
+    records: Sequence[Record], picture: Picture, spec: CropSpec | EyeSpec, jpeg_quality: int
+) -> Iterator[tuple[Record, Made | Exception]]:
+    """Every record with its sample, or with the exception that a step raised.
+
+    Each step is done for some records before the next: a photo fills the processor's caches, and what comes after it
+    starts slowly. Together the steps so take a fifth less time (benchmarks/normalize.py).
+    """
+    canvas = Canvas()
+    for start in range(0, len(records), _TOGETHER):
+        part = records[start : start + _TOGETHER]
+        cuts = _each(part, [spec] * len(part), _locate)
+        shown = _each(part, cuts, lambda record, cut: _cut_out(record, cut, picture, canvas))
+        made = _each(part, shown, lambda record, crops: _finish(record, crops, spec, jpeg_quality))
+        yield from zip(part, made, strict=True)
+
+
+def _each(records: Sequence[Record], values: Sequence[Any], step: Callable[[Record, Any], Any]) -> list[Any]:
+    """What a step makes of each record's value; an exception takes its place and passes the steps after."""
+    found = []
+    for record, value in zip(records, values, strict=True):
+        if not isinstance(value, Exception):
+            try:
+                value = step(record, value)
+            except Exception as error:
+                value = error
+        found.append(value)
+    return found
+
+
+def _locate(record: Record, spec: CropSpec | EyeSpec) -> tuple[Cut | EyeSpec, Region | None]:
+    """What to cut out of the photo, and the part of it that this needs."""
+    if isinstance(spec, EyeSpec):
+        return spec, None
+    if record.geometry is None:
+        raise PhotoError("one_eye", f"{record.photo} shows no face to normalize, as other photos of the set do")
+    cut = Cut.of(record.geometry, spec)
+    return cut, cut.region
+
+
+def _cut_out(
+    record: Record, place: tuple[Cut | EyeSpec, Region | None], picture: Picture, canvas: Canvas
+) -> Crops | Eye:
+    cut, canvas.region = place
+    photo = picture(record.photo, canvas)
+    return scaled(photo, cut) if isinstance(cut, EyeSpec) else cut.crops(photo)
+
+
+def _finish(record: Record, shown: Crops | Eye, spec: CropSpec | EyeSpec, jpeg_quality: int) -> Made:
+    about = {"tags": list(record.tags), "expression": record.labels.get("expression")}
+    if isinstance(shown, Eye):
+        eye = from_eye(record, shown)
+        return encode_eye(eye, jpeg_quality), measure_eye(shown, record.labels)._asdict() | angles(eye) | about
+    assert isinstance(spec, CropSpec)
+    face = from_crops(record, shown)
+    return encode(face, jpeg_quality), measure(shown, spec)._asdict() | angles(face) | about
+
+
+def _reject(record: Record, error: Exception) -> Reject:
+    """What is told of a photo whose sample could not be made. Raises what does not concern the photo."""
+    if isinstance(error, PhotoError):
+        return Reject(record.key, record.photo, "normalize", error.reason, error.detail, type(error).__name__)
+    if isinstance(error, MemoryError) or getattr(error, "code", 0) == cv2.Error.STS_NO_MEM:
+        raise OSError(errno.ENOMEM, os.strerror(errno.ENOMEM), record.photo) from error
+    if isinstance(error, SlykError | ConnectionError) or getattr(error, "errno", 0) in _OF_THE_MACHINE:
+        raise error
+    kind, told = type(error), " ".join(str(getattr(error, "err", error)).split())[:200]  # cv2.error tells its lines too
+    name = kind.__name__ if kind.__module__ == "builtins" else f"{kind.__module__}.{kind.__name__}"
+    return Reject(record.key, record.photo, "normalize", "unreadable", told, name)

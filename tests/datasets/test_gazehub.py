@@ -296,6 +296,9 @@ def test_where_nobody_is_named_a_hash_does(tmp_path: Path) -> None:
     groups = [outcome.records[0].group for outcome in found]
     assert 5 < len(set(groups)) <= 10 and all(group.startswith("bucket") for group in groups)
     assert groups == [outcome.records[0].group for outcome in outcomes(Raw(tmp_path))]
+    for part, name in (("val", "validation"), ("test", "test")):  # no bucket holds photos of two parts
+        found = outcomes(make(tmp_path / part, f"Face 2DGaze\n{lines}", f"Label/{part}.label"))
+        assert [outcome.records[0].group for outcome in found] == [f"{name}-{group}" for group in groups]
 
 
 def test_what_is_missing_is_named(tmp_path: Path) -> None:

@@ -1,5 +1,6 @@
 """The reader of rendered faces, on a set in their layout."""
 
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -7,12 +8,13 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from slyk.datasets import synthetic
+from slyk.datasets import listing, synthetic, teyed
 from slyk.datasets.raw import Raw
-from slyk.datasets.record import ReadOptions
-from slyk.errors import DataMissingError, ParamsError
+from slyk.datasets.record import ReadOptions, Record, from_row, to_row
+from slyk.errors import DataMissingError
 from slyk.synthetic.annotate import COLUMNS
 from tests.drawn import RawSet
+from tests.layouts.rendered import Export, Rendered, Row, angle_deg, annotated, array
 
 
 def test_photos_are_those_of_the_renderer() -> None:
@@ -21,7 +23,7 @@ def test_photos_are_those_of_the_renderer() -> None:
 
 
 def test_what_is_read_is_rendered() -> None:
-    assert set(synthetic._COLUMNS) <= {column.name for column in COLUMNS}
+    assert {*synthetic._COLUMNS, *synthetic._NEAR_COLUMNS} <= {column.name for column in COLUMNS}
 
 
 def test_annotations_become_records(raw_set: RawSet) -> None:
@@ -62,11 +64,55 @@ def test_without_annotations_it_says_what_to_run(tmp_path: Path) -> None:
         list(synthetic.read(Raw(tmp_path), ["photos/p000/000.jpg"], ReadOptions()))
 
 
-def test_close_ups_of_an_eye_are_refused(tmp_path: Path, raw_set: RawSet) -> None:
-    table = pq.read_table(raw_set.root / "annotations.parquet")
-    near = pa.array(["near_eye"] * len(table))
-    pq.write_table(
-        table.set_column(table.column_names.index("domain"), "domain", near), tmp_path / "annotations.parquet"
-    )
-    with pytest.raises(ParamsError, match="take the set out of `datasets`"):
-        list(synthetic.read(Raw(tmp_path), [raw_set.records[0].photo], ReadOptions()))
+@pytest.fixture(scope="module")
+def close_ups(rendered: Callable[[str], Rendered]) -> list[tuple[Record, Row]]:
+    """Records of the rendered close-ups, with their rows."""
+    root, rows = rendered("near_eye")
+    outcomes = synthetic.read(Raw(root), [row["photo"] for row in rows], ReadOptions())
+    return [(outcome.records[0], row) for outcome, row in zip(outcomes, rows, strict=True)]
+
+
+def test_close_ups_become_records_of_one_eye(close_ups: list[tuple[Record, Row]]) -> None:
+    for number, (record, row) in enumerate(close_ups):
+        assert record.geometry is None and (record.known, record.center) == ("guessed", "unknown")
+        assert (record.photo, record.group, record.split) == (row["photo"], row["person"], row["split"])
+        assert to_row(from_row(to_row(record))) == to_row(record)
+        side = ("right", "left")[number // 10]  # people of even number show the right eye
+        assert record.labels["lid_px"] == array(row, f"lid_{side}_2d", 34, 2).tolist()
+
+
+def test_close_ups_read_as_teyed_reads_them(close_ups: list[tuple[Record, Row]], exported: Export) -> None:
+    """The same frames through the files of TEyeD: the same labels of the same names, the same gaze, to their digits."""
+    made = Raw(exported("teyed").out)
+    outcomes = teyed.read(made, teyed.units([entry.path for entry in listing.scan(made.root)]), ReadOptions())
+    theirs = [outcome.records[0] for outcome in outcomes]
+    assert len(theirs) == len(close_ups) == 20
+    num_gaze = 0
+    for (ours, _), other in zip(close_ups, theirs, strict=True):
+        assert set(ours.labels) == set(other.labels)
+        for name, value in ours.labels.items():
+            if isinstance(value, list):
+                np.testing.assert_allclose(value, other.labels[name], rtol=1e-5, atol=1e-4, err_msg=name)
+            else:
+                assert value == other.labels[name], name
+        assert (ours.gaze is None) == (other.gaze is None)
+        if ours.gaze is not None and other.gaze is not None:
+            assert angle_deg(ours.gaze, other.gaze) < 1e-4
+            num_gaze += 1
+        assert (ours.known, ours.center, ours.eyes) == (other.known, other.center, other.eyes)
+    assert num_gaze > 10
+
+
+def test_closed_lids_keep_their_contour_and_lose_their_gaze(
+    tmp_path: Path, rendered: Callable[[str], Rendered]
+) -> None:
+    """A blink is no reject here: half of the pupil's points hidden, as TEyeD's VALIDITY has it."""
+    _, rows = rendered("near_eye")
+    hidden = rows[0] | {"pupil_right_visible": [True] * 3 + [False] * 5, "blinking": True, "eye_movement": 2}
+    annotated(tmp_path, [hidden])
+    (outcome,) = synthetic.read(Raw(tmp_path), [hidden["photo"]], ReadOptions())
+    (record,) = outcome.records
+    assert record.gaze is None and record.labels["eye_movement"] == "blink"
+    assert (record.labels["pupil_valid"], record.labels["pupil_inaccuracy"]) == (False, None)
+    assert record.labels["pupil_ellipse"] is None and record.labels["pupil_in_iris_ellipse"] is None
+    assert record.labels["lid_valid"] and len(record.labels["pupil_px"]) == 8 and record.labels["iris_ellipse"]

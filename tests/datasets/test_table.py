@@ -320,12 +320,13 @@ def test_groups(tmp_path: Path) -> None:
         {"person": "Zoë", "recording": ""},
         {"person": "Zoe/", "recording": ""},
         {"person": "", "recording": ""},
+        {"person": "", "recording": "", "split": "test"},
     ]
-    found = outcomes(save(tmp_path, [{**BASIC, **person} for person in people]))
+    found = outcomes(save(tmp_path, [{**BASIC, "split": "train", **person} for person in people]))
     groups = [outcome.records[0].group for outcome in found]
     assert groups[:3] == ["day1_ann", "ann", "day1"]
-    assert groups[3].startswith("zo-") and groups[4].startswith("zoe-") and len(set(groups)) == 6
-    assert groups[5].startswith("bucket")
+    assert groups[3].startswith("zo-") and groups[4].startswith("zoe-") and len(set(groups)) == 7
+    assert groups[5].startswith("bucket") and groups[6] == f"test-{groups[5]}"
     keys = {outcome.records[0].key for outcome in found}
     assert keys == {"a/1"}  # rows of one photo; the index numbers them
 

@@ -12,7 +12,7 @@ import pytest
 from slyk.datasets import listing, xgaze
 from slyk.datasets.raw import Raw
 from slyk.datasets.record import Outcome, ReadOptions, Record, from_row, to_row
-from slyk.datasets.xgaze import CENTER_WEIGHTS, MODEL_ROWS, TURNED, picture, read, units
+from slyk.datasets.xgaze import CENTER_WEIGHTS, MODEL_ROWS, TURNED, listed, people, picture, read, units
 from slyk.errors import DataMissingError, PhotoError
 from slyk.geometry.angles import pitchyaw_from_vector
 from slyk.geometry.camera import Array, project
@@ -282,6 +282,13 @@ def test_updated_annotations_replace_the_first(tmp_path: Path) -> None:
     assert (first.group, first.photo) == ("subject0000", "data/train/subject0000/frame0007/cam00.JPG")
     assert first.gaze is not None and first.gaze[0] < 0
     assert second.gaze is not None and second.gaze[0] > 0
+
+
+def test_the_order_of_the_list_is_kept_and_both_names_of_a_part_are_known(tmp_path: Path) -> None:
+    lists = {"test": ["subject0087.h5", "subject0049.h5"], "test_specific": ["subject0012.h5"]}
+    (tmp_path / "train_test_split.json").write_text(json.dumps(lists))
+    assert listed(Raw(tmp_path))["test"] == ["subject0087", "subject0049"]
+    assert people(Raw(tmp_path))["test_person_specific"] == {"subject0012"}
 
 
 def test_the_list_decides_who_trains(tmp_path: Path) -> None:

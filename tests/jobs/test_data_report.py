@@ -63,8 +63,22 @@ def test_a_sound_set(workspace: Path, drawn: RawSet) -> None:
     assert told["consistency"]["yaw"]["correlation"] < -0.6 and told["consistency"]["pitch"]["correlation"] < -0.6
     assert (told["num_samples"], told["num_labelled"], told["num_rejects"]) == (96, 96, 1)
     assert told["splits"] == {"test": 16, "train": 80} and told["rejects"] == {"index bad_label": 1}
+    assert "Near-duplicates across splits" in page and "of 16 test photos" in page and "of 96 photos" in page
+    near = told["near_duplicates"]
+    assert (near["across_splits"]["num_photos"], near["across_groups"]["num_photos"]) == (16, 96)
     assert "Faces and their labels" not in page and "<script" not in page
     assert not re.search(r"(src|href)=\"(?!data:)", page)  # nothing is fetched from anywhere
+
+
+def test_a_tested_person_with_a_training_photo_is_named(workspace: Path, drawn: RawSet) -> None:
+    """The picture and label of p001/003 are there once more under p005, who is tested."""
+    source = next(record for record in drawn.records if record.key == "p001/003")
+    copy = replace(source, key="p005/copy", group="p005", split="test")
+    write(workspace, drawn, [*drawn.records, copy])
+    data_report("synthetic")
+    told = json.loads((workspace / "reports/data/synthetic/report.json").read_text())["near_duplicates"]
+    expected = "synthetic/p005/p005/copy like synthetic/p001/p001/003 (0 bits)"
+    assert expected in told["across_splits"]["pairs"] and expected in told["across_groups"]["pairs"]
 
 
 @pytest.mark.slow

@@ -10,9 +10,9 @@ from jobs import promote as gate
 from jobs import tracking
 from jobs.models import CHALLENGER, MODEL, find_version
 from jobs.promote import Gate, PromotionRefusedError, objections, rollback
-from slyk.config import Params, load_params
+from slyk.config import Params, Protocol, SetProtocol, load_params
 from slyk.datasets.protocols import roles
-from slyk.errors import RegistryError
+from slyk.errors import ParamsError, RegistryError
 from slyk.metrics import Interval
 from tests.jobs.workspace import GATE_GAZE, NUM_GATE, NUM_PHOTOS, add_version, make_model, make_shards, write_params
 
@@ -119,6 +119,22 @@ def test_a_model_trained_on_gate_people_is_not_measured(workspace: Workspace) ->
     with pytest.raises(RegistryError, match=f"trained or pretrained on 1 of the 3 people .*{people.gate[0]}"):
         workspace.promote()
     assert workspace.champion() is None
+
+
+def test_a_set_without_a_gate_promotes_nothing(workspace: Workspace) -> None:
+    workspace.build(EXACT)
+    protocol = Protocol(num_gate_people=NUM_GATE, sets={"synthetic": SetProtocol(name="as_shipped", num_gate_people=0)})
+    workspace.params = workspace.params.model_copy(update={"protocol": protocol})
+    with pytest.raises(ParamsError, match=r"no set of finetune\.gaze has gate people \(synthetic\)"):
+        workspace.promote()
+
+
+def test_the_gate_is_filtered_as_the_test_is(workspace: Workspace) -> None:
+    workspace.build(EXACT)
+    protocol = Protocol(num_gate_people=NUM_GATE, default="front_20_band")
+    workspace.params = workspace.params.model_copy(update={"protocol": protocol})
+    workspace.promote()
+    assert (workspace.measured[-1].num_people, workspace.measured[-1].num_photos) == (NUM_GATE, 2 * NUM_GATE)
 
 
 def test_without_a_challenger(root: Path) -> None:

@@ -14,11 +14,14 @@ import cv2
 import numpy as np
 import pandas as pd
 import pytest
+import yaml
 
 import slyk
 from jobs import evaluate, register, tracking
 from jobs.models import CHALLENGER, MODEL, all_versions, champion_or_challenger, fetch, find_version, resolve_model
+from jobs.roles import roles_of
 from slyk.bundle import WEIGHTS, bundle_digest, load_bundle
+from slyk.config import Params, load_params
 from slyk.datasets.protocols import roles
 from slyk.errors import DataMissingError, RegistryError
 from slyk.shards.manifest import Manifest
@@ -67,6 +70,8 @@ def test_evaluate_measures_all_test_photos(root: Path, shards: Manifest, monkeyp
     assert f["mean_error_deg"] < 1.5 < 6.5 < f["mean_gaze_deg"] < 9.5
     assert 6.5 < f["random_init_deg"] < 9.5 and 6.5 < f["head_as_gaze_deg"] < 9.5
     assert f["datasets"]["synthetic"]["manifest"] == shards.digest
+    assert f["datasets"]["synthetic"]["protocol"].startswith("as_shipped: the set's own test groups")
+    assert f["near_duplicates"]["num"] == f["near_duplicates"]["num_photos"] == 2 * NUM_PHOTOS  # one photo is all
     predictions = pd.read_csv(root / "reports" / "predictions.csv")
     assert set(predictions["group"]) == {"t0", "t1"}
     np.testing.assert_allclose(predictions[["pred_pitch", "pred_yaw"]], np.tile(TEST_GAZE, (8, 1)), atol=1e-6)
@@ -86,6 +91,70 @@ def test_evaluate_refuses_people_it_was_trained_on(
     with pytest.raises(RegistryError, match=r"trained or pretrained on 1 of the 2 people of synthetic .*\(t1\)"):
         run(monkeypatch, "evaluate")
     assert not (root / "reports" / "metrics.json").exists()
+
+
+def choose(root: Path, **protocol: object) -> Params:
+    """Sets the protocol of the set."""
+    params = yaml.safe_load((root / "params.yaml").read_text())
+    params["protocol"]["sets"] = {"synthetic": protocol}
+    (root / "params.yaml").write_text(yaml.safe_dump(params))
+    return load_params(root / "params.yaml")
+
+
+def test_the_photos_that_the_protocol_measures(root: Path, shards: Manifest, monkeypatch: pytest.MonkeyPatch) -> None:
+    build(root, shards, TEST_GAZE)
+    choose(root, name="front_20_band")
+    run(monkeypatch, "evaluate")
+    f = json.loads((root / "reports" / "metrics.json").read_text())
+    assert (f["num_people"], f["num_photos"], f["near_duplicates"]["num_photos"]) == (2, 4, 4)
+    assert set(pd.read_csv(root / "reports" / "predictions.csv")["key"]) == {"t0/2", "t0/3", "t1/2", "t1/3"}
+    assert f["datasets"]["synthetic"]["protocol"] == "front_20_band: Gaze360, its own setting: |yaw| <= 20 degrees"
+    choose(root, name="face_detected")
+    with pytest.raises(DataMissingError, match="holds no photo with a gaze label of the chosen people"):
+        run(monkeypatch, "evaluate")
+
+
+def test_one_person_left_out(root: Path, shards: Manifest, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Each fold has its own pretraining: the encoder of fold 3 has seen the person whom fold 4 tests."""
+    third, fourth = (
+        roles_of(choose(root, name="leave_one_out", fold=fold, num_gate_people=1), shards) for fold in (3, 4)
+    )
+    assert (third.test, fourth.test) == (("p3",), ("p4",)) and "p4" in third.train
+    for folder in ("models", "models/random_init"):
+        make_model(root / folder, (0.0, 0.0), shards, groups=fourth.train)
+    run(monkeypatch, "evaluate")
+    f = json.loads((root / "reports" / "metrics.json").read_text())
+    assert set(f["per_person"]["errors"]) == {"synthetic/p4"}
+    assert f["datasets"]["synthetic"]["protocol"].startswith("leave_one_out, fold 4: one labelled group tests")
+
+    config = json.loads((root / "models/config.json").read_text())
+    config["pretrained"]["groups"] = {"synthetic": list(third.train)}
+    (root / "models/config.json").write_text(json.dumps(config))
+    with pytest.raises(RegistryError, match=r"trained or pretrained on 1 of the 1 people of synthetic .*\(p4\)"):
+        run(monkeypatch, "evaluate")
+
+
+@pytest.mark.slow
+def test_a_set_that_is_only_tested_on(root: Path, shards: Manifest, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Trained on one set, tested on everybody of another."""
+    build(root, shards, TEST_GAZE)
+    make_shards(root, "other")
+    params = yaml.safe_load((root / "params.yaml").read_text())
+    params["datasets"]["other"] = {"reader": "folder", "root": "elsewhere"}
+    params["evaluate"]["datasets"] = ["other"]
+    (root / "params.yaml").write_text(yaml.safe_dump(params))
+    run(monkeypatch, "evaluate")
+    f = json.loads((root / "reports" / "metrics.json").read_text())
+    assert list(f["datasets"]) == ["other"] and (f["num_people"], f["num_photos"]) == (9, 9 * NUM_PHOTOS)
+    assert f["datasets"]["other"]["protocol"] == "as_shipped, only tested: all labelled groups"
+    assert f["near_duplicates"]["num"] == 9 * NUM_PHOTOS  # one photo is all, in both sets
+    assert any(pair.split(" like ")[1].startswith("synthetic/") for pair in f["near_duplicates"]["pairs"])
+
+    params["pretrain"]["datasets"] = ["synthetic", "other"]  # who has shown pictures is tested on what is left
+    (root / "params.yaml").write_text(yaml.safe_dump(params))
+    run(monkeypatch, "evaluate")
+    f = json.loads((root / "reports" / "metrics.json").read_text())
+    assert set(f["per_person"]["errors"]) == {"other/t0", "other/t1"}
 
 
 def test_evaluate_refuses_shards_that_were_cut_differently(
@@ -115,6 +184,7 @@ def test_params_a_b_a_end_with_a(root: Path, shards: Manifest, monkeypatch: pyte
     tags = client.get_model_version(MODEL, "1").tags
     assert float(tags["mean_error_deg"]) == metrics["mean_error_deg"]
     assert (tags["licence"], tags["manifest.synthetic"]) == ("Apache-2.0", shards.digest)
+    assert tags["protocol.synthetic"] == metrics["datasets"]["synthetic"]["protocol"]
     shutil.rmtree(root / "models")
     folder, alias = champion_or_challenger()
     assert alias == CHALLENGER and bundle_digest(folder) == digests[0]

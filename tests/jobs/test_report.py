@@ -5,6 +5,7 @@ import json
 import re
 from html.parser import HTMLParser
 from pathlib import Path
+from typing import Any
 
 import cv2
 import numpy as np
@@ -20,6 +21,10 @@ from slyk.shards.manifest import Manifest
 PARAMS = load_params(Path(__file__).parents[2] / "params.yaml")
 MANIFESTS = {"synthetic": Manifest("synthetic", "Apache-2.0", {}, (), "ab" * 32)}
 EMPTY = {"img", "meta", "br"}
+NEAR: dict[str, Any] = {
+    **{"num_photos": 696, "num_like_hash": 40, "num_looked_at": 20, "num_same": 5, "num": 10, "share": 0.014368},
+    "pairs": ["synthetic/p040/p040/001 like synthetic/p001/p001/<i>2</i> (1 bits)"],
+}
 
 
 def answers(noise_deg: float, *, num_people: int = 12, num_photos: int = 58, seed: int = 1) -> pd.DataFrame:
@@ -46,7 +51,7 @@ def curve(start: float) -> pd.DataFrame:
 
 @pytest.fixture(scope="module")
 def evaluated() -> Evaluated:
-    return Evaluated(answers(4.0), answers(7.0), np.zeros(2))
+    return Evaluated(answers(4.0), answers(7.0), np.zeros(2), NEAR)
 
 
 @pytest.fixture(scope="module")
@@ -79,7 +84,7 @@ def test_baselines_by_hand() -> None:
     table[["pitch", "yaw"]], table[["head_pitch", "head_yaw"]] = gaze, zeros
     table[["pred_pitch", "pred_yaw"]] = gaze + np.radians([[1.0, 0.0], [1.0, 0.0]])
     table["error_deg"] = 1.0
-    f = summarize(Evaluated(table, table, np.zeros(2)), MANIFESTS, PARAMS)
+    f = summarize(Evaluated(table, table, np.zeros(2), NEAR), MANIFESTS, PARAMS)
     assert (f["mean_gaze_deg"], f["head_as_gaze_deg"], f["mean_error_deg"]) == (10.0, 10.0, 1.0)
     assert f["explained_variance"]["pitch"] == 0.99  # 1 - 2 * 1^2 / (2 * 10^2)
 
@@ -128,6 +133,10 @@ def test_the_page_stands_alone(out: Path) -> None:
     assert f"{figures['ci95_deg'][0]:.2f} to {figures['ci95_deg'][1]:.2f}" in page.text
     worst = pd.read_csv(out / "predictions.csv").sort_values("error_deg")["key"].iloc[-1]
     assert worst in page.text
+    assert "as_shipped: the set's own test groups" in page.text
+    assert "10 of 696 test photos (1.44%) show the same picture as a photo of people trained on" in page.text
+    assert "(alike by hash: 40, 20 of them looked at)" in page.text
+    assert NEAR["pairs"][0] in page.text
 
 
 def test_odd_names_do_not_become_markup(evaluated: Evaluated) -> None:
@@ -140,7 +149,7 @@ def test_odd_names_do_not_become_markup(evaluated: Evaluated) -> None:
 @pytest.mark.parametrize("num_people, num_photos", [(1, 2), (60, 3)])
 def test_few_and_many_people(num_people: int, num_photos: int) -> None:
     table = answers(5.0, num_people=num_people, num_photos=num_photos)
-    figures = summarize(Evaluated(table, table, np.zeros(2)), MANIFESTS, PARAMS)
+    figures = summarize(Evaluated(table, table, np.zeros(2), NEAR), MANIFESTS, PARAMS)
     assert figures["model_minus_random_init"]["ci95_deg"] == [0.0, 0.0]
     html = report_html(figures, table, table, curve(1.0).head(1), curve(1.0).head(1))
     assert f"<b>{num_people}</b>" in html
@@ -162,5 +171,6 @@ def test_numbers_for_mlflow(evaluated: Evaluated) -> None:
         "ci95_deg_high",
         "explained_variance_mean",
         "per_person_worst",
+        "near_duplicates_share",
     } <= set(flat)
     assert all(re.fullmatch(r"[a-z0-9_]+", name) and np.isfinite(value) for name, value in flat.items())

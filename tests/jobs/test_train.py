@@ -2,6 +2,7 @@
 
 import re
 import shutil
+from dataclasses import replace
 from pathlib import Path
 
 import pandas as pd
@@ -12,7 +13,9 @@ from jobs.finetune import FinetuneRecipe
 from jobs.pretrain import PretrainRecipe, provenance, training_sources
 from jobs.train import report_steps
 from slyk.bundle import describe, load_bundle, save_bundle
-from slyk.config import Params
+from slyk.config import Params, SetProtocol
+from slyk.datasets.protocols import Filter
+from slyk.errors import DataMissingError
 from slyk.models.pmn import PMN
 from slyk.shards import manifest
 from slyk.training.batches import Plan, Samples
@@ -56,6 +59,21 @@ def test_only_training_groups_are_read(small: Params, shards: Path) -> None:
     assert len(source.groups) == 2 and "p003" not in source.groups
     assert {sample.group for sample in source.opened()} == set(source.groups)
     assert provenance({"synthetic": source})["groups"] == {"synthetic": list(source.groups)}
+
+
+def test_the_protocol_chooses_groups_and_photos(small: Params, shards: Path) -> None:
+    chosen = {"name": "leave_one_out_evaluation", "fold": 0}
+    protocol = small.protocol.model_copy(update={"sets": {"synthetic": SetProtocol.model_validate(chosen)}})
+    params = small.model_copy(update={"protocol": protocol})
+    (source,) = training_sources(params, ("synthetic",), shards.parent).values()
+    assert "p000" not in source.groups and source.keep == Filter("evaluation")
+    assert len(source.opened()) == 0
+    with pytest.raises(DataMissingError, match="holds no photos with tag evaluation of the 2 training groups"):
+        source.verified()
+    recipe = PretrainRecipe.of(params, (source,))
+    (unfiltered,) = training_sources(small, ("synthetic",), shards.parent).values()
+    assert recipe.fingerprint() != PretrainRecipe.of(params, (replace(source, keep=None),)).fingerprint()
+    assert unfiltered.keep is None and len(unfiltered.verified()) == 8
 
 
 def test_finetuning_starts_from_every_pretrained_tensor(recipe: FinetuneRecipe, encoder: Path) -> None:

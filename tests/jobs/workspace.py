@@ -27,6 +27,8 @@ from slyk.shards.write import ShardPlan, write_shard
 SPEC = CropSpec(focal_px=140.0, distance_mm=600.0, face_px=32, face_margin=1.4, eye_px=60, eye_margin=1.6, eye_zoom=5.0)
 NUM_TRAIN, NUM_TEST, NUM_GATE, NUM_PHOTOS = 7, 2, 3, 4
 GATE_GAZE, TRAIN_GAZE, TEST_GAZE = (0.3, 0.2), (0.0, 0.0), (0.1, 0.1)
+TAGS = ("evaluation", "front_180", "front_20_band", "front_20_cone")
+"""A person's first photo has the first, the second the first two, and so on."""
 HISTORY = "step,epoch,loss,train_error_deg\n10,1.0,4.0,9.0\n20,2.0,2.0,6.0\n"
 
 
@@ -107,6 +109,6 @@ def _records(person: str, split: str, gaze: tuple[float, float], seed: int) -> l
     angles = np.array(gaze) + np.random.default_rng(seed).normal(0, 0.01, (NUM_PHOTOS, 2))
     vectors = vector_from_pitchyaw(angles)
     return [
-        Record(f"{person}/{i}", "photo.png", person, split, geometry, vectors[i], "annotated")
+        Record(f"{person}/{i}", "photo.png", person, split, geometry, vectors[i], "annotated", tags=TAGS[: i + 1])
         for i in range(NUM_PHOTOS)
     ]

@@ -10,8 +10,7 @@ import pytest
 from numpy.typing import NDArray
 
 from jobs.export import export
-from slyk.layouts.conic import circle_ellipse
-from tests.layouts.rendered import Array, Export, Exported, Row, angle_deg, annotated, array, unit
+from tests.layouts.rendered import Array, Export, Exported, Row, angle_deg, annotated, array
 
 FOLDER = Path("TEyeDSSingleFiles/Dikablis")
 HEADERS = {
@@ -212,19 +211,6 @@ def test_what_is_not_seen_turns_minus_one_but_for_2d_points(made: Exported, tmp_
             assert np.array_equal(hidden[kind], before.tables[kind]), kind
         text = (after.out / "ANNOTATIONS" / f"{after.name}gaze_vec.txt").read_text()
         assert "\n5;-1;-1;-1;\n" in text
-
-
-@pytest.mark.parametrize(
-    ("normal", "angle", "width", "height"),
-    [((0.6, 0.0, -0.8), 0.0, 16.0, 20.0), ((0.0, 0.6, -0.8), 90.0, 16.0, 20.0)],
-)
-def test_a_circle_turned_aside_is_narrow_that_way(
-    normal: tuple[float, ...], angle: float, width: float, height: float
-) -> None:
-    """A circle of 1 mm a metre away, 10 px a millimetre there: as good as orthographic."""
-    camera = np.array([[10000.0, 0, 50], [0, 10000.0, 40], [0, 0, 1]])
-    found = circle_ellipse(camera, np.array([0.0, 0.0, 1000.0]), unit(np.array(normal)), 1.0)
-    assert found == pytest.approx((angle, 50, 40, width, height), abs=0.02)
 
 
 def test_names(made: Exported) -> None:

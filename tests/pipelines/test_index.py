@@ -14,7 +14,7 @@ from pipelines.rejects import check_fraction, print_reasons, write_rejects
 from slyk.config import Dataset
 from slyk.datasets import listing
 from slyk.datasets.record import Outcome
-from slyk.errors import DataMissingError, SlykError
+from slyk.errors import DataMissingError, SlykError, SplitError
 from slyk.shards.write import Reject
 from tests.drawn import RawSet
 from tests.stages import LISTING, RAW, draw_listed_set, run, write_params
@@ -47,6 +47,14 @@ def test_another_photo_of_the_same_name_is_another_row(outcomes: list[Outcome]) 
     before = plan_shards(outcomes, versions, 3)
     after = plan_shards(outcomes, versions | {outcomes[0].photo: "1 v2"}, 3)
     assert (before != after).any(axis=1).sum() == 1
+
+
+def test_a_group_in_two_splits_is_named(outcomes: list[Outcome]) -> None:
+    """Somebody's own table, divided row by row, would train on the people whom it tests."""
+    (record,) = outcomes[0].records
+    outcomes[0] = replace(outcomes[0], records=(replace(record, split="test"),))
+    with pytest.raises(SplitError, match=r"1 of 4 groups .* have photos in two splits \(p000 in test and train\)"):
+        plan_shards(outcomes, versions_of(outcomes), 3)
 
 
 def test_without_faces_there_is_an_empty_plan() -> None:

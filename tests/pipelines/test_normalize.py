@@ -1,6 +1,7 @@
 """Shards from the index: what a shard depends on; one core or two; kill -9 in the middle."""
 
-from collections.abc import Iterator
+import shutil
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -10,17 +11,23 @@ import pandas as pd
 import pytest
 
 from pipelines.index import plan_shards
-from pipelines.normalize import Writer, remove_orphans, shard_sizes, write_all
+from pipelines.normalize import Writer, remove_orphans, shard_sizes, spec_for, write_all
+from slyk.config import Params
+from slyk.datasets import listing
 from slyk.datasets.pictures import photo_file
 from slyk.datasets.raw import Raw
 from slyk.datasets.record import Outcome
-from slyk.errors import DataMissingError, SlykError
+from slyk.errors import DataMissingError, PhotoError, SlykError
+from slyk.photos import Canvas
 from slyk.shards import manifest
-from slyk.shards.crops import Image
+from slyk.shards.crops import CropSpec, Image
+from slyk.shards.eyes import EyeSpec
 from slyk.shards.read import ShardSet
+from slyk.shards.sample import EYE_MEMBERS, EyeSample
 from slyk.tables import write_parquet
 from tests.drawn import SMALL_SPEC, RawSet
-from tests.stages import LISTING, draw_listed_set, kill, processes_of, run, start, wait_for, write_params
+from tests.layouts.rendered import Rendered
+from tests.stages import LISTING, RAW, draw_listed_set, kill, processes_of, run, start, wait_for, write_params
 
 
 @pytest.fixture
@@ -34,8 +41,8 @@ def writer(folder: Path, table: pd.DataFrame, *, out: Path = Path("out"), **chan
     return replace(Writer(folder / "index.parquet", out, nowhere, SMALL_SPEC, 95, "code"), **changes)
 
 
-def nowhere(name: str) -> Image:
-    raise AssertionError(f"{name} was asked for")
+def nowhere(name: str, canvas: Canvas) -> Image:
+    raise PhotoError("unreadable", f"{name} was asked for")
 
 
 def digests(folder: Path, table: pd.DataFrame, **changes: Any) -> dict[str, str]:
@@ -64,6 +71,23 @@ def test_nobody_in_the_index(tmp_path: Path, table: pd.DataFrame) -> None:
     assert shard_sizes(tmp_path / "empty.parquet") == {}
     with pytest.raises(DataMissingError, match="dvc repro index@gone"):
         shard_sizes(tmp_path / "gone.parquet")
+
+
+def test_a_set_of_which_no_record_has_a_face_is_one_of_eyes(
+    tmp_path: Path, table: pd.DataFrame, raw_set: RawSet, params: Params
+) -> None:
+    """One record without a face in a set of faces does not change what the others become."""
+    settings = params.normalize
+    outcomes = [Outcome(record.photo, (replace(record, geometry=None),)) for record in raw_set.records]
+    eyes = plan_shards(outcomes, {record.photo: "1 v1" for record in raw_set.records}, 3)
+    mixed = pd.concat([eyes[:8], table[8:]])
+    for name, rows, kind in (("eyes", eyes, EyeSpec), ("faces", table, CropSpec), ("mixed", mixed, CropSpec)):
+        write_parquet(tmp_path / f"{name}.parquet", rows)
+        assert type(spec_for(tmp_path / f"{name}.parquet", settings)) is kind
+    write_parquet(tmp_path / "empty.parquet", pd.DataFrame())
+    assert isinstance(spec_for(tmp_path / "empty.parquet", settings), CropSpec)
+    wider = settings.model_copy(update={"face_px": 224})
+    assert spec_for(tmp_path / "eyes.parquet", wider) == EyeSpec(settings.one_eye_px)  # faces concern no eyes
 
 
 def test_a_shard_depends_on_its_own_rows(tmp_path: Path, table: pd.DataFrame) -> None:
@@ -100,11 +124,18 @@ def test_complete_shards_are_left_alone(tmp_path: Path, table: pd.DataFrame, raw
     again = list(write_all(replace(planned, picture=nowhere), shard_sizes(planned.index)))
     assert again == first
     (tmp_path / "out" / "p001-00000.json").unlink()
-    with pytest.raises(AssertionError, match="p001/000"):
-        list(write_all(replace(planned, picture=nowhere), shard_sizes(planned.index)))
+    told = {one["name"]: one for one in write_all(replace(planned, picture=nowhere), shard_sizes(planned.index))}
+    assert [name for name in told if told[name]["rejects"]] == ["p001-00000"]
 
 
 NUM_SHARDS = 24
+RENDER = {
+    "domain": "near_eye",
+    "num_train_people": 1,
+    "num_test_people": 1,
+    "photos_per_person": 10,
+    "eye_supersampling": 1,
+}
 
 
 @pytest.fixture(scope="module")
@@ -159,3 +190,20 @@ def test_after_kill_9_only_what_is_missing_is_written(root: Path, one: Path) -> 
     assert f"{len(before)} of {NUM_SHARDS} shards were complete, {NUM_SHARDS - len(before)} written" in said
     assert {name: (out / f"{name}.json").stat().st_mtime_ns for name in before} == before
     assert contents(out) == contents(one)
+
+
+@pytest.mark.slow
+def test_rendered_close_ups_from_listing_to_report(tmp_path: Path, rendered: Callable[[str], Rendered]) -> None:
+    """A set of one eye through both stages, as `dvc repro` runs them."""
+    shutil.copytree(rendered("near_eye").root, tmp_path / RAW)
+    listing.write(tmp_path / LISTING, listing.scan(tmp_path / RAW))
+    write_params(tmp_path, render={"synthetic": RENDER})
+    out = ("--out", "index.parquet", "--rejects", "rejects.parquet")
+    said = run(tmp_path, "pipelines.index", "--dataset", "synthetic", "--listing", LISTING, *out)
+    assert "20 photos, 20 faces, 0 photos rejected" in said
+    said = run(tmp_path, "pipelines.normalize", *ARGUMENTS, "eyes")
+    assert "20 samples in 2 shards" in said
+    about = manifest.load(tmp_path / "eyes")
+    assert about.members == EYE_MEMBERS and about.crops == {"one_eye_px": 192}
+    assert len(ShardSet[EyeSample].open(tmp_path / "eyes")) == 20
+    assert "shows one eye a photo" in (tmp_path / "report/report.html").read_text()

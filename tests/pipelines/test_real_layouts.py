@@ -4,6 +4,7 @@ import shutil
 from functools import partial
 from pathlib import Path
 
+import cv2
 import numpy as np
 import pyarrow as pa
 import pytest
@@ -15,7 +16,9 @@ from slyk.datasets.record import Outcome, ReadOptions, from_row
 from slyk.datasets.registry import DATASETS, reader
 from slyk.shards import manifest
 from slyk.shards.crops import CropSpec
+from slyk.shards.eyes import EyeSpec
 from slyk.shards.read import ShardSet
+from slyk.shards.sample import EYE_MEMBERS, EyeSample
 from slyk.shards.write import ShardPlan, write_shard
 from tests.layouts.rendered import Export
 
@@ -50,6 +53,27 @@ def test_from_a_real_layout_to_shards(name: str, exported: Export, spec: CropSpe
         assert sample.face.std() > 5 and sample.known in ("measured", "aligned", "normalized")
     if name != "raf_db":
         assert sum(sample.gaze is not None for sample in samples) > len(samples) / 3
+
+
+def test_from_videos_of_one_eye_to_shards(exported: Export, tmp_path: Path) -> None:
+    """TEyeD: 384 x 288 frames become 192 x 144, contours in the photo's pixels lie on them by `eye_from_photo`."""
+    made = exported("teyed")
+    table = plan_shards(read_all("teyed", made.out), {e.path: "v1" for e in listing.scan(made.out)}, 250)
+    sidecars = []
+    for (shard, group, split), rows in table.groupby(["shard", "group", "split"]):
+        records = [from_row(row) for row in pa.Table.from_pandas(rows).to_pylist()]
+        plan = ShardPlan(str(shard), str(group), str(split), "plan")
+        picture = partial(reader("teyed").picture, Raw(made.out))
+        sidecars.append(write_shard(tmp_path, plan, records, picture=picture, spec=EyeSpec(192), jpeg_quality=95))
+    manifest.write(tmp_path, "teyed", reader("teyed").LICENCE, {"one_eye_px": 192}, sidecars, EYE_MEMBERS)
+    samples = ShardSet[EyeSample].open(tmp_path)
+    assert len(samples) == len(table) == 20 and sum(np.isfinite(samples.gaze[:, 0])) > 10
+    for sample in samples:
+        assert sample.eye.shape == (144, 192, 3)
+        points = cv2.perspectiveTransform(np.array([sample.labels["pupil_px"]]), sample.eye_from_photo)[0]
+        x, y = np.rint(points.mean(axis=0)).astype(int)
+        if sample.labels["pupil_valid"]:
+            assert sample.eye[y - 1 : y + 2, x - 1 : x + 2].mean() < 0.5 * sample.eye.mean()
 
 
 def test_a_photo_that_is_gone_is_told(exported: Export, tmp_path: Path) -> None:

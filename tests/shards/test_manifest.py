@@ -6,8 +6,10 @@ from pathlib import Path
 
 import pytest
 
-from slyk.errors import CorruptShardError, DataMissingError
+from slyk.errors import CorruptShardError, DataMissingError, ParamsError
+from slyk.files import digest
 from slyk.shards import manifest
+from slyk.shards.sample import EYE_MEMBERS
 from tests.drawn import SMALL_SPEC
 
 
@@ -52,6 +54,24 @@ def test_unlabelled_groups_are_told_apart(shards: Path, tmp_path: Path) -> None:
     assert manifest.load(tmp_path).groups("train") == ["p000", "p001", "p002"]
 
 
+def test_tags_are_counted_by_group(shards: Path, tmp_path: Path) -> None:
+    parts = sidecars(shards)
+    for part in parts:
+        part["tags"] = {"p001": {"validation": 4}, "p002": {"validation": 1, "dark": 2}}.get(str(part["group"]), {})
+    manifest.write(tmp_path, "synthetic", "Apache-2.0", SMALL_SPEC.as_dict(), parts)
+    assert manifest.load(tmp_path).tagged("validation") == {"p001": 1.0, "p002": 0.25}
+    assert manifest.load(tmp_path).tagged("dark") == {"p002": 0.5}
+    assert manifest.load(tmp_path).tagged("light") == {}
+
+
+def test_a_manifest_of_another_format(shards_copy: Path) -> None:
+    body = json.loads((shards_copy / manifest.NAME).read_bytes()) | {"format": 1}
+    body["digest"] = digest({name: value for name, value in body.items() if name != "digest"})
+    (shards_copy / manifest.NAME).write_text(json.dumps(body))
+    with pytest.raises(DataMissingError, match=r"written by another slyk .*run `dvc repro normalize@synthetic`"):
+        manifest.load(shards_copy)
+
+
 @pytest.mark.parametrize(
     "change", [lambda text: text[:-9], lambda _: "[]", lambda _: "{}", lambda text: text.replace('"test"', '"train"')]
 )
@@ -65,3 +85,21 @@ def test_a_changed_manifest_is_refused(shards_copy: Path, change: Callable[[str]
 def test_an_unfinished_folder(tmp_path: Path) -> None:
     with pytest.raises(DataMissingError, match=f"dvc repro normalize@{tmp_path.name}"):
         manifest.load(tmp_path)
+
+
+def test_a_set_tells_whether_it_shows_faces(shards: Path, tmp_path: Path) -> None:
+    assert manifest.load(shards).faces() == manifest.load(shards)
+    manifest.write(tmp_path, "eyes", "CC0", {"one_eye_px": 96}, sidecars(shards), EYE_MEMBERS)
+    eyes = manifest.load(tmp_path)
+    assert eyes.members == EYE_MEMBERS and not eyes.shows_faces
+    with pytest.raises(ParamsError, match="eyes shows one eye a photo and no face; it is for landmarks"):
+        eyes.faces()
+
+
+def test_members_that_nobody_knows_are_refused(shards_copy: Path) -> None:
+    body = json.loads((shards_copy / manifest.NAME).read_text())
+    body["members"] = ["cls", "pyd"]
+    body["digest"] = digest({name: value for name, value in body.items() if name != "digest"})
+    (shards_copy / manifest.NAME).write_text(json.dumps(body))
+    with pytest.raises(CorruptShardError, match="cls"):
+        manifest.load(shards_copy)

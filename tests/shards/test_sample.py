@@ -1,6 +1,7 @@
 """A sample written and read; labels in the normalized frame."""
 
 import json
+import struct
 from dataclasses import replace
 
 import cv2
@@ -13,9 +14,21 @@ from slyk.datasets.record import Record
 from slyk.geometry.angles import Array, angular_error, vector_from_pitchyaw
 from slyk.geometry.normalize import normalizing_rotation
 from slyk.shards.crops import Crops
+from slyk.shards.eyes import scaled
 from slyk.shards.read import ShardSet
-from slyk.shards.sample import MEMBERS, decode, encode, from_crops
+from slyk.shards.sample import (
+    EYE_MEMBERS,
+    MEMBERS,
+    EyeSample,
+    decode,
+    decode_eye,
+    encode,
+    encode_eye,
+    from_crops,
+    from_eye,
+)
 from tests.drawn import RawSet, geometry_at, rotation
+from tests.eyes import EYE_SPEC, draw_eye
 
 SQUARE = np.zeros((8, 8, 3), np.uint8)
 
@@ -100,3 +113,57 @@ def test_numbers_keep_nine_decimals_and_no_processor(samples: ShardSet, name: st
     assert written[0] == written[1]
     back = decode("k", encode(replace(samples[0], **{name: noisy}), 90))
     np.testing.assert_array_equal(getattr(back, name), value)
+
+
+def eye_sample(gaze: Array | None) -> EyeSample:
+    photo, labels = draw_eye(np.array([0.2, -0.1, -0.97]), np.array([80.0, 60.0]))
+    record = Record(
+        "e/1", "e/1.png", "e", "train", None, gaze, "annotated", "guessed", "unknown", ("still",), labels
+    )  # fmt: skip
+    return from_eye(record, scaled(photo, EYE_SPEC))
+
+
+def test_an_eye_round_trips_but_for_jpeg() -> None:
+    sample = eye_sample(vector_from_pitchyaw(np.array([0.1, -0.4])))
+    members = encode_eye(sample, 95)
+    assert tuple(members) == EYE_MEMBERS and encode_eye(sample, 95) == members
+    back = decode_eye("e/1", members)
+    for name in ("key", "group", "photo", "known", "center", "tags", "labels"):
+        assert getattr(back, name) == getattr(sample, name)
+    assert back.gaze is not None
+    np.testing.assert_allclose(back.gaze, [0.1, -0.4], atol=1e-9)  # the record's own frame: nothing turns it
+    np.testing.assert_allclose(back.eye_from_photo, sample.eye_from_photo, atol=1e-9)
+    assert back.eye.shape == (72, 96, 3) and cv2.absdiff(back.eye, sample.eye).mean() < 3
+    assert set(json.loads(members["json"])) == {
+        *("group", "photo", "gaze", "eye_from_photo", "known", "center", "tags", "labels")
+    }  # fmt: skip
+    assert decode_eye("e/1", encode_eye(eye_sample(None), 95)).gaze is None
+
+
+def test_contours_lie_on_the_stored_eye() -> None:
+    sample = decode_eye("e/1", encode_eye(eye_sample(None), 95))
+    points = {
+        part: cv2.perspectiveTransform(np.array([sample.labels[f"{part}_px"]]), sample.eye_from_photo)[0].mean(axis=0)
+        for part in ("pupil", "lid")
+    }
+    x, y = np.rint(points["pupil"]).astype(int)
+    assert sample.eye[y, x].max() < 60 and points["pupil"][0] > points["lid"][0]
+
+
+def test_labels_that_are_no_numbers_are_never_written(samples: ShardSet) -> None:
+    with pytest.raises(ValueError, match="not JSON compliant"):
+        encode(replace(samples[0], labels={"valence": float("nan")}), 90)
+
+
+def claiming(jpeg: bytes, side: int) -> bytes:
+    """A picture of a few thousand bytes whose header says that it is huge."""
+    place = jpeg.index(b"\xff\xc0") + 5
+    return jpeg[:place] + struct.pack(">HH", side, side) + jpeg[place + 4 :]
+
+
+def test_a_picture_larger_than_any_stored_is_not_decoded(samples: ShardSet) -> None:
+    face, eye = encode(samples[0], 90), encode_eye(eye_sample(None), 90)
+    with pytest.raises(ValueError, match=r"left\.jpg measures 20000 x 20000 pixels"):
+        decode("k", face | {"left.jpg": claiming(face["left.jpg"], 20_000)})
+    with pytest.raises(ValueError, match=r"eye\.jpg measures 20000 x 20000 pixels"):
+        decode_eye("k", eye | {"eye.jpg": claiming(eye["eye.jpg"], 20_000)})

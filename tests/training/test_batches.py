@@ -123,6 +123,7 @@ def test_batches_resume_exactly(augmented: Augmented) -> None:
 
 
 @pytest.mark.slow
+@pytest.mark.filterwarnings("ignore:This DataLoader will create")  # more workers than cores
 @settings(max_examples=12)
 @given(st.data())
 def test_loader_workers_and_ranks_change_nothing(augmented: Augmented, data: st.DataObject) -> None:
