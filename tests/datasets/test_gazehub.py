@@ -307,6 +307,12 @@ def test_what_is_missing_is_named(tmp_path: Path) -> None:
     for lines in ("name gaze\n1.jpg 0,0", "Face Left\n1.jpg 2.jpg"):
         with pytest.raises(DataMissingError, match=r"unknown fields.*known are: face left"):
             outcomes(make(tmp_path, lines))
-    (tmp_path / "Label/p00.label").write_bytes(b"Face 2DGaze\n\xff\xfe")
-    with pytest.raises(DataMissingError, match="not UTF-8"):
-        outcomes(Raw(tmp_path))
+    with pytest.raises(DataMissingError, match=r"Label/p01\.label: not_found"):
+        list(read(Raw(tmp_path), ["Label/p01.label"], ReadOptions()))
+
+
+def test_bytes_that_are_no_text_spoil_their_line_only(tmp_path: Path) -> None:
+    good = f"1.jpg {YAW_PITCH}\n".encode()
+    raw = make(tmp_path, "")
+    (tmp_path / "Label/p00.label").write_bytes(b"Face 2DGaze\n" + good + b"\xff\xfe\n" + good)
+    assert [outcome.reason for outcome in outcomes(raw)] == ["", "bad_label", ""]
