@@ -17,13 +17,14 @@ from numpy.typing import NDArray
 from slyk.shards import manifest
 from slyk.shards.crops import Image
 from slyk.shards.manifest import Manifest
+from slyk.shards.phash import DUPLICATE_BITS
 from slyk.shards.read import ShardSet
 from slyk.shards.sample import EyeSample, Sample
 from slyk.shards.write import sidecar_path
 
 Hashes = NDArray[np.uint64]
 Numbers = NDArray[np.int64]
-MAX_BITS = 4
+MAX_BITS = DUPLICATE_BITS
 NUM_PARTS = MAX_BITS + 1
 """Of two hashes that differ by MAX_BITS at most, one of so many parts is equal: that makes the search quick."""
 SAME = 0.95
