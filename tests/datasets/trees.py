@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import cv2
+import fsspec
 import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -24,6 +25,13 @@ class Indexed(NamedTuple):
 
     rows: list[dict[str, Any]]
     rejects: list[tuple[str, str]]
+
+
+def in_memory(root: Path) -> Raw:
+    """The files of a tree behind a URL."""
+    files = {f"{root}/{path.relative_to(root)}": path.read_bytes() for path in root.rglob("*") if path.is_file()}
+    fsspec.filesystem("memory").pipe(files)
+    return Raw(f"memory:/{root}")
 
 
 def read_tree(module: Reader, root: Path | Raw, options: ReadOptions | None = None) -> list[Outcome]:
