@@ -10,9 +10,10 @@ import numpy as np
 import pandas as pd
 
 from jobs import tracking
+from jobs.columns import HEAD, PREDICTED, TRUE
 from jobs.report import report_html
 from jobs.roles import roles_of, sets_tested, told
-from jobs.scoring import HEAD, PREDICTED, TRUE, gaze_of, score, trained_on
+from jobs.scoring import gaze_of, score, trained_on
 from jobs.stage import stage
 from slyk import duplicates, metrics
 from slyk.bundle import Bundle, load_bundle

@@ -10,7 +10,7 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from jobs.scoring import PREDICTED, TRUE
+from jobs.columns import PREDICTED, TRUE
 from slyk.geometry.angles import Array
 
 MODEL, CONTROL, INK, GRID = "#1f6f8b", "#d98032", "#26323d", "#e3e8ec"

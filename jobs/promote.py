@@ -18,10 +18,11 @@ import numpy as np
 import pandas as pd
 
 from jobs import tracking
+from jobs.columns import TRUE
 from jobs.evaluate import check_unseen
 from jobs.models import CHALLENGER, CHAMPION, MODEL, all_versions, fetch, find_version
 from jobs.roles import roles_of
-from jobs.scoring import TRUE, gaze_of, score, trained_on
+from jobs.scoring import gaze_of, score, trained_on
 from slyk import metrics
 from slyk.bundle import Bundle, bundle_digest, load_bundle
 from slyk.config import Params

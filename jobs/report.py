@@ -8,8 +8,8 @@ import numpy as np
 import pandas as pd
 
 from jobs import plots
+from jobs.columns import PREDICTED, TRUE
 from jobs.page import alike, image, page, section
-from jobs.scoring import PREDICTED, TRUE
 
 NUM_WORST = 15
 ROWS = (

@@ -7,6 +7,7 @@ import numpy as np
 import pandas as pd
 import torch
 
+from jobs.columns import HEAD, PREDICTED, TRUE
 from slyk.bundle import Bundle
 from slyk.errors import DataMissingError, RegistryError
 from slyk.geometry.angles import Array
@@ -15,8 +16,6 @@ from slyk.shards.read import ShardSet
 from slyk.shards.sample import Sample
 from slyk.training.batches import stack
 from slyk.views import center
-
-TRUE, PREDICTED, HEAD = ["pitch", "yaw"], ["pred_pitch", "pred_yaw"], ["head_pitch", "head_yaw"]
 
 
 def score(bundle: Bundle, shards: ShardSet, *, batch_size: int) -> pd.DataFrame:

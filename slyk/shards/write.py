@@ -4,7 +4,7 @@ import errno
 import hashlib
 import json
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -14,15 +14,17 @@ import cv2
 from slyk.datasets.record import Record
 from slyk.errors import PhotoError, SlykError
 from slyk.files import write_atomic
-from slyk.photos import Canvas
-from slyk.shards.crops import CropSpec, Cut, Image
-from slyk.shards.eyes import EyeSpec, scaled
+from slyk.photos import Canvas, Region
+from slyk.shards.crops import Crops, CropSpec, Cut, Image
+from slyk.shards.eyes import Eye, EyeSpec, scaled
 from slyk.shards.measure import measure, measure_eye
 from slyk.shards.sample import angles, encode, encode_eye, from_crops, from_eye
 from slyk.shards.tar import Tar
 
 Picture = Callable[[str, Canvas], Image]
 """The photo that a record names, perhaps on the canvas."""
+_TOGETHER = 16
+"""Records a step; their crops are a few MB."""
 _OF_THE_MACHINE = frozenset(
     {errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.ENOMEM, errno.EMFILE, errno.ENFILE, errno.ETIMEDOUT}
 )
@@ -82,13 +84,11 @@ def write_shard(
     """
     tar, eyes, tags, rejects, num_labelled = Tar(), Counter[str](), Counter[str](), list[Reject](), 0
     measures: dict[str, dict[str, Any]] = {}
-    canvas = Canvas()
-    for record in records:
-        try:
-            members, measures[record.key] = _sample(record, picture, canvas, spec, jpeg_quality)
-        except Exception as error:
-            rejects.append(_reject(record, error))
+    for record, made in _samples(records, picture, spec, jpeg_quality):
+        if isinstance(made, Exception):
+            rejects.append(_reject(record, made))
             continue
+        members, measures[record.key] = made
         for name in sorted(members):
             tar.add(f"{record.key}.{name}", members[name])
         eyes[record.eyes] += 1
@@ -116,24 +116,66 @@ def write_shard(
     return sidecar
 
 
-def _sample(
-    record: Record, picture: Picture, canvas: Canvas, spec: CropSpec | EyeSpec, jpeg_quality: int
-) -> tuple[dict[str, bytes], dict[str, Any]]:
-    """The members of a sample, and its row of the sidecar: what was measured, angles, tags and expression."""
+Made = tuple[dict[str, bytes], dict[str, Any]]
+"""Members of a sample by suffix, and its row of the sidecar: what was measured, angles, tags and expression."""
+
+
+def _samples(
+    records: Sequence[Record], picture: Picture, spec: CropSpec | EyeSpec, jpeg_quality: int
+) -> Iterator[tuple[Record, Made | Exception]]:
+    """Every record with its sample, or with the exception that a step raised.
+
+    Each step is done for some records before the next: a photo fills the processor's caches, and what comes after it
+    starts slowly. Together the steps so take a fifth less time (benchmarks/normalize.py).
+    """
+    canvas = Canvas()
+    for start in range(0, len(records), _TOGETHER):
+        part = records[start : start + _TOGETHER]
+        cuts = _each(part, [spec] * len(part), _locate)
+        shown = _each(part, cuts, lambda record, cut: _cut_out(record, cut, picture, canvas))
+        made = _each(part, shown, lambda record, crops: _finish(record, crops, spec, jpeg_quality))
+        yield from zip(part, made, strict=True)
+
+
+def _each(records: Sequence[Record], values: Sequence[Any], step: Callable[[Record, Any], Any]) -> list[Any]:
+    """What a step makes of each record's value; an exception takes its place and passes the steps after."""
+    found = []
+    for record, value in zip(records, values, strict=True):
+        if not isinstance(value, Exception):
+            try:
+                value = step(record, value)
+            except Exception as error:
+                value = error
+        found.append(value)
+    return found
+
+
+def _locate(record: Record, spec: CropSpec | EyeSpec) -> tuple[Cut | EyeSpec, Region | None]:
+    """What to cut out of the photo, and the part of it that this needs."""
     if isinstance(spec, EyeSpec):
-        canvas.region = None
-        eye = scaled(picture(record.photo, canvas), spec)
-        one = from_eye(record, eye)
-        members, found = encode_eye(one, jpeg_quality), measure_eye(eye, record.labels)._asdict() | angles(one)
-    elif record.geometry is None:
+        return spec, None
+    if record.geometry is None:
         raise PhotoError("one_eye", f"{record.photo} shows no face to normalize, as other photos of the set do")
-    else:
-        cut = Cut.of(record.geometry, spec)
-        canvas.region = cut.region
-        crops = cut.crops(picture(record.photo, canvas))
-        sample = from_crops(record, crops)
-        members, found = encode(sample, jpeg_quality), measure(crops, spec)._asdict() | angles(sample)
-    return members, found | {"tags": list(record.tags), "expression": record.labels.get("expression")}
+    cut = Cut.of(record.geometry, spec)
+    return cut, cut.region
+
+
+def _cut_out(
+    record: Record, place: tuple[Cut | EyeSpec, Region | None], picture: Picture, canvas: Canvas
+) -> Crops | Eye:
+    cut, canvas.region = place
+    photo = picture(record.photo, canvas)
+    return scaled(photo, cut) if isinstance(cut, EyeSpec) else cut.crops(photo)
+
+
+def _finish(record: Record, shown: Crops | Eye, spec: CropSpec | EyeSpec, jpeg_quality: int) -> Made:
+    about = {"tags": list(record.tags), "expression": record.labels.get("expression")}
+    if isinstance(shown, Eye):
+        eye = from_eye(record, shown)
+        return encode_eye(eye, jpeg_quality), measure_eye(shown, record.labels)._asdict() | angles(eye) | about
+    assert isinstance(spec, CropSpec)
+    face = from_crops(record, shown)
+    return encode(face, jpeg_quality), measure(shown, spec)._asdict() | angles(face) | about
 
 
 def _reject(record: Record, error: Exception) -> Reject:

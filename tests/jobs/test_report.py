@@ -5,6 +5,7 @@ import json
 import re
 from html.parser import HTMLParser
 from pathlib import Path
+from typing import Any
 
 import cv2
 import numpy as np
@@ -20,7 +21,7 @@ from slyk.shards.manifest import Manifest
 PARAMS = load_params(Path(__file__).parents[2] / "params.yaml")
 MANIFESTS = {"synthetic": Manifest("synthetic", "Apache-2.0", {}, (), "ab" * 32)}
 EMPTY = {"img", "meta", "br"}
-NEAR = {
+NEAR: dict[str, Any] = {
     **{"num_photos": 696, "num_like_hash": 40, "num_looked_at": 20, "num_same": 5, "num": 10, "share": 0.014368},
     "pairs": ["synthetic/p040/p040/001 like synthetic/p001/p001/<i>2</i> (1 bits)"],
 }
