@@ -19,9 +19,10 @@ import simplejpeg
 from PIL import Image as Pillow
 
 from jobs.cluster import connect, map_rows
-from pipelines.index import plan_shards
 from pipelines.normalize import Writer, shard_sizes
 from pipelines.rejects import write_rejects
+from slyk.datasets.index_table import tables_of
+from slyk.datasets.index_writer import IndexWriter
 from slyk.datasets.pictures import photo_file
 from slyk.datasets.raw import Raw
 from slyk.datasets.record import Outcome, Record
@@ -30,7 +31,6 @@ from slyk.geometry.normalize import FaceGeometry, homography, normalizing_rotati
 from slyk.shards import manifest
 from slyk.shards.crops import CropSpec
 from slyk.synthetic.render import render_person
-from slyk.tables import write_parquet
 
 SPEC = CropSpec(960.0, 600.0, 224, 1.4, 60, 1.6, 1.6)
 QUALITY = 95
@@ -101,7 +101,10 @@ def write_index(folder: Path, num_frames: int, *, lens: bool = False) -> Path:
         records.append(Record(key, frame.path.name, group, "train", geometry, gaze, "annotated"))
     path = folder / f"index-{num_frames}{'-lens' if lens else ''}.parquet"
     versions = {frame.path.name: "1 v1" for frame in shown}
-    write_parquet(path, plan_shards([Outcome(r.photo, (r,)) for r in records], versions, PER_SHARD))
+    with IndexWriter(path.with_suffix(".runs"), versions, str) as index:
+        for table in tables_of(0, [Outcome(record.photo, (record,)) for record in records]):
+            index.add(table)
+        index.write(path, PER_SHARD)
     return path
 
 

@@ -13,7 +13,7 @@ from jobs import data_plots as plots
 from jobs.page import alike, image, page, section, table
 from slyk.audit import consistency, near_duplicates, offsets, samples_table, summary, verdicts
 from slyk.config import load_params
-from slyk.duplicates import faces_below
+from slyk.duplicates.compare import pictures_below
 from slyk.errors import DataMissingError, ParamsError
 from slyk.files import resolve, write_atomic, write_json
 from slyk.shards import limits, manifest
@@ -56,7 +56,7 @@ def write_report(name: str, index: Path, rejects: Path, shards: Path, out: Path,
     checks = consistency(samples)
     figures |= {"dataset": name, "licence": about.licence, "consistency": checks, "warnings": verdicts(checks)}
     figures |= {"shows": "faces" if about.shows_faces else "one eye"}
-    figures["near_duplicates"] = near_duplicates(samples, about.dataset, faces_below(shards.parent))
+    figures["near_duplicates"] = near_duplicates(samples, about.dataset, pictures_below(shards.parent))
     write_json(out / "report.json", figures)
     sheet = contact_sheet(ShardSet.open(shards)) if faces else None
     target = out / "report.html"

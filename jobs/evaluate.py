@@ -15,9 +15,11 @@ from jobs.report import report_html
 from jobs.roles import roles_of, sets_tested, told
 from jobs.scoring import gaze_of, score, trained_on
 from jobs.stage import stage
-from slyk import duplicates, metrics
+from slyk import metrics
 from slyk.bundle import Bundle, load_bundle
 from slyk.config import Params, load_params
+from slyk.duplicates.compare import compare, pictures_below
+from slyk.duplicates.search import hashed, photos
 from slyk.errors import RegistryError
 from slyk.files import resolve, write_atomic, write_json
 from slyk.geometry.angles import Array
@@ -36,8 +38,8 @@ NUM_POINTS = 400  # of the scatter plots
 class Evaluated:
     """The answers of the model, and those of the same network without pretraining, on the same test photos.
 
-    mean_gaze (2,): pitch and yaw in radians of the training people; near_duplicates: what `slyk.duplicates.compare`
-    says of the test photos against those that the model has learned from.
+    mean_gaze (2,): pitch and yaw in radians of the training people; near_duplicates: test photos against those that the
+    model has learned from, see `slyk.duplicates.compare`.
     """
 
     table: pd.DataFrame
@@ -105,15 +107,15 @@ def check_unseen(bundle: Bundle, dataset: str, groups: tuple[str, ...]) -> None:
 def near_duplicates(bundle: Bundle, shards: Path, table: pd.DataFrame) -> dict[str, Any]:
     """Photos of the table that show the same picture as one of the people whom the model has learned from."""
     seen = trained_on(bundle)
-    rows = [row for name in seen for row in duplicates.hashed(shards / name, manifest.load(shards / name), seen[name])]
+    rows = [row for name in seen for row in hashed(shards / name, manifest.load(shards / name), seen[name])]
     scored = set(zip(table["dataset"], table["key"], strict=True))
     for name, part in table.groupby("dataset"):
         folder = shards / str(name)
-        found = duplicates.hashed(folder, manifest.load(folder), set(part["group"]))
+        found = hashed(folder, manifest.load(folder), set(part["group"]))
         rows += [(photo, phash) for photo, phash in found if (photo.dataset, photo.key) in scored]
-    photos = duplicates.photos(rows)
-    test = np.array([(photo.dataset, photo.key) in scored for photo in photos.names], dtype=bool)
-    return duplicates.compare(photos.among(test), photos.among(~test), duplicates.faces_below(shards))
+    everything = photos(rows)
+    test = np.array([(photo.dataset, photo.key) in scored for photo in everything.names], dtype=bool)
+    return compare(everything.among(test), everything.among(~test), pictures_below(shards))
 
 
 def training_gaze(folder: Path, params: Params) -> Array:

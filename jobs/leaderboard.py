@@ -18,7 +18,7 @@ from jobs.scoring import check_crops
 from pipelines.index import raw_root
 from slyk.bundle import load_bundle
 from slyk.config import load_params
-from slyk.datasets.pictures import file_of, place_of
+from slyk.datasets.pictures import container_of, place_of
 from slyk.datasets.xgaze import SPLIT, listed
 from slyk.errors import DataMissingError, ParamsError, SlykError
 from slyk.files import resolve, write_atomic
@@ -84,7 +84,7 @@ def predict(name: str, model: Path, shards: Path, people: Iterable[str], *, batc
 def rows_of(person: str, photos: Iterable[str]) -> list[str]:
     """The pictures of a person's file in the order of its rows. Raises DataMissingError where one is not known."""
     file = f"test/{person}.h5"
-    places = {int(place_of(photo)): photo for photo in photos if file_of(photo) == file and place_of(photo)}
+    places = {int(place_of(photo)): photo for photo in photos if container_of(photo) == file and place_of(photo)}
     if not places or sorted(places) != list(range(len(places))):
         raise DataMissingError(
             f"{file}: rows of its {len(places)} known pictures have gaps, or it could not be read: put the file of the "

@@ -20,6 +20,7 @@ from jobs.stage import stage
 from pipelines.index import raw_root
 from pipelines.rejects import check_fraction, print_reasons, write_rejects
 from slyk.config import Normalize, load_params
+from slyk.datasets.index_table import rows_of
 from slyk.datasets.record import from_row
 from slyk.datasets.registry import reader
 from slyk.errors import DataMissingError, SlykError
@@ -84,8 +85,7 @@ class Writer:
 
     def plan(self, name: str) -> tuple[ShardPlan, list[dict[str, Any]]]:
         """A shard's plan and its rows of the index. The plan's digest covers rows, parameters and code."""
-        rows = pq.read_table(self.index, filters=[("shard", "==", name)]).to_pylist()
-        rows.sort(key=lambda row: str(row["key"]))
+        rows = rows_of(self.index, name)
         settings = {"crops": self.spec.as_dict(), "jpeg_quality": self.jpeg_quality, "code": self.code}
         splits = sorted({str(row["split"]) for row in rows})
         if len(splits) > 1:

@@ -8,7 +8,8 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from slyk import duplicates
+from slyk.duplicates.compare import Pictures, compare
+from slyk.duplicates.search import Photo, photos
 from slyk.geometry.angles import angular_error, vector_from_pitchyaw
 from slyk.geometry.camera import Array
 
@@ -128,16 +129,16 @@ def verdicts(checks: Mapping[str, Any]) -> list[str]:
     return told
 
 
-def near_duplicates(samples: pd.DataFrame, dataset: str, faces: duplicates.Faces) -> dict[str, Any]:
+def near_duplicates(samples: pd.DataFrame, dataset: str, pictures: Pictures) -> dict[str, Any]:
     """Photos of the test split that show the same picture as one of the training split, and all that do so across
-    groups: see `slyk.duplicates.compare`. samples: of `samples_table`."""
+    groups: see `compare`. samples: of `samples_table`."""
     rows = zip(samples["group"], samples["key"], samples["phash"], strict=True) if len(samples) else ()
-    photos = duplicates.photos((duplicates.Photo(dataset, group, key), phash) for group, key, phash in rows)
+    everything = photos((Photo(dataset, group, key), phash) for group, key, phash in rows)
     test_groups = set(samples.loc[samples["split"] == "test", "group"]) if len(samples) else set()
-    test = np.array([photo.group in test_groups for photo in photos.names], dtype=bool)
+    test = np.array([photo.group in test_groups for photo in everything.names], dtype=bool)
     return {
-        "across_splits": duplicates.compare(photos.among(test), photos.among(~test), faces),
-        "across_groups": duplicates.compare(photos, photos, faces),
+        "across_splits": compare(everything.among(test), everything.among(~test), pictures),
+        "across_groups": compare(everything, everything, pictures),
     }
 
 

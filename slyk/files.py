@@ -4,9 +4,10 @@ import hashlib
 import json
 import os
 import tempfile
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 
 def root() -> Path:
@@ -19,13 +20,15 @@ def resolve(path: str | Path) -> Path:
     return root() / path
 
 
-def write_atomic(path: Path, data: bytes) -> None:
-    """Writes beside the target, syncs and renames: a reader sees the old file or the new one, never half."""
+@contextmanager
+def atomic(path: Path) -> Iterator[IO[bytes]]:
+    """A file to write that takes the target's place, synced, when the block ends well: a reader sees the old file or
+    the new one, never half."""
     path.parent.mkdir(parents=True, exist_ok=True)
     handle, name = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)
     try:
         with os.fdopen(handle, "wb") as file:
-            file.write(data)
+            yield file
             file.flush()
             os.fsync(file.fileno())
         umask = os.umask(0)
@@ -35,6 +38,12 @@ def write_atomic(path: Path, data: bytes) -> None:
     except BaseException:
         Path(name).unlink(missing_ok=True)
         raise
+
+
+def write_atomic(path: Path, data: bytes) -> None:
+    """These bytes as a file, see `atomic`."""
+    with atomic(path) as file:
+        file.write(data)
 
 
 def write_json(path: Path, value: Any) -> None:

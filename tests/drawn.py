@@ -1,5 +1,6 @@
 """Drawn faces whose eyes show where they look: a raw set in the layout of the rendered one, and shards of it."""
 
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -7,12 +8,15 @@ from typing import Any
 
 import cv2
 import numpy as np
+import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 
 from slyk.datasets import pictures
+from slyk.datasets.index_table import tables_of
+from slyk.datasets.index_writer import IndexWriter
 from slyk.datasets.raw import Raw
-from slyk.datasets.record import Record
+from slyk.datasets.record import Outcome, Record
 from slyk.geometry.angles import vector_from_pitchyaw
 from slyk.geometry.camera import Array, camera_matrix, project
 from slyk.geometry.normalize import FaceGeometry
@@ -103,6 +107,19 @@ def _annotation(record: Record) -> dict[str, Any]:
         **arrays,
         "gaze": record.gaze.tolist(),
     }
+
+
+def write_index(
+    path: Path, records: Sequence[Record], photos_per_shard: int, versions: Mapping[str, str] = {}
+) -> pd.DataFrame:
+    """The index of records by the writer of the library, as it is read back. versions: of photos other than `1 v1`."""
+    outcomes = [Outcome(record.photo, (record,)) for record in records]
+    listed = {record.photo: versions.get(record.photo, "1 v1") for record in records}
+    with IndexWriter(path.with_suffix(".runs"), listed, str) as index:
+        for table in tables_of(0, outcomes):
+            index.add(table)
+        index.write(path, photos_per_shard)
+    return pd.DataFrame(pq.read_table(path).to_pandas())
 
 
 def write_shards(

@@ -35,7 +35,7 @@ LAYERS: dict[str, set[str]] = {  # a part of slyk -> the parts that it may impor
     "landmarks": {"errors", "geometry", "photos"},
     "datasets": {"calibration", "errors", "files", "geometry", "landmarks", "photos"},
     "shards": {"datasets", "errors", "files", "geometry", "photos"},
-    "duplicates": {"shards"},
+    "duplicates": {"errors", "shards"},
     "audit": {"duplicates", "geometry"},
     "views": {"geometry", "shards"},
     "models": {"errors"},

@@ -19,8 +19,9 @@ from collections.abc import Iterator, Sequence
 import numpy as np
 
 from slyk.datasets.expressions import AFFECTNET, NOT_AN_EXPRESSION
-from slyk.datasets.faces2d import Part, csv_fields, face_record, face_with_landmarks, landmarks, numbered_lines, whole
+from slyk.datasets.faces2d import Part, csv_fields, face_record, face_with_landmarks, landmarks, whole
 from slyk.datasets.fields import numbers, require
+from slyk.datasets.lines import divided, numbered_lines, part_of
 from slyk.datasets.pictures import photo_file
 from slyk.datasets.raw import Raw
 from slyk.datasets.record import Outcome, ReadOptions, Record
@@ -29,7 +30,7 @@ from slyk.errors import PhotoError
 TITLE = "AffectNet"
 LICENCE = "non-commercial research only, by agreement"
 SOURCE = "http://mohammadmahoor.com/affectnet/"
-PER_TASK = 64
+PER_TASK = 500
 LISTS: dict[str, Part] = {
     "Manually_Annotated_file_lists/training.csv": "train",
     "Manually_Annotated_file_lists/validation.csv": "test",
@@ -50,17 +51,23 @@ def units(listed: Sequence[str]) -> list[str]:
     return require(lists or photos, "labels of AffectNet", f"{next(iter(LISTS))} or train_set/images/0.jpg")
 
 
+def parts(raw: Raw, unit: str) -> list[str]:
+    """Of a list."""
+    return divided(raw, unit) if unit in LISTS else [unit]
+
+
 def read(raw: Raw, chosen: Sequence[str], options: ReadOptions) -> Iterator[Outcome]:
     """An outcome a line of a list, or a photo."""
-    for name in chosen:
-        if name in LISTS:
-            yield from _listed(raw, name)
+    for unit in chosen:
+        if part_of(unit).file in LISTS:
+            yield from _listed(raw, unit)
         else:
-            yield _beside(raw, name)
+            yield _beside(raw, unit)
 
 
-def _listed(raw: Raw, name: str) -> Iterator[Outcome]:
-    for number, line in numbered_lines(raw, name):
+def _listed(raw: Raw, unit: str) -> Iterator[Outcome]:
+    name = part_of(unit).file
+    for number, line in numbered_lines(raw, unit):
         path = line.partition(",")[0].strip().strip('"')
         if number == 1 and path.lower() == _HEADER:
             continue

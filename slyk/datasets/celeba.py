@@ -15,8 +15,9 @@ from typing import NamedTuple
 
 import numpy as np
 
-from slyk.datasets.faces2d import Part, face_record, face_with_landmarks, landmarks, numbered_lines, stem, whole
+from slyk.datasets.faces2d import Part, face_record, face_with_landmarks, landmarks, stem, whole
 from slyk.datasets.fields import require
+from slyk.datasets.lines import numbered_lines, words
 from slyk.datasets.pictures import photo_file
 from slyk.datasets.raw import Raw
 from slyk.datasets.record import Outcome, ReadOptions, Record
@@ -57,13 +58,13 @@ def read(raw: Raw, chosen: Sequence[str], options: ReadOptions) -> Iterator[Outc
     for list_name in chosen:
         tables = _tables(raw, own_folders=list_name.startswith("Anno/"))
         lines = numbered_lines(raw, list_name)
-        count, names = next(lines, (0, ""))[1], next(lines, (0, ""))[1].split()
+        count, names = next(lines, (0, ""))[1], words(next(lines, (0, ""))[1])
         if not count.isdecimal() or not names:
             raise DataMissingError(f"{raw.root}/{list_name} does not start with a line of the count and one of names")
         seen = 0
         for number, line in lines:
             seen += 1
-            name, *values = line.split()
+            name, *values = words(line)
             photo = f"{tables.images}/{name}"
             try:
                 attributes = _attributes(names, values)
@@ -88,7 +89,7 @@ def _tables(raw: Raw, *, own_folders: bool) -> Tables:
 def _table(raw: Raw, name: str, *, optional: bool) -> dict[str, list[str]]:
     if optional and not raw.has(name):
         return {}
-    return {fields[0]: fields[1:] for fields in (line.split() for _, line in numbered_lines(raw, name))}
+    return {fields[0]: fields[1:] for fields in (words(line) for _, line in numbered_lines(raw, name))}
 
 
 def _attributes(names: Sequence[str], values: Sequence[str]) -> dict[str, bool]:

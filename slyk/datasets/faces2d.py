@@ -1,18 +1,17 @@
-"""What readers of faces without a camera share: the flat geometry, eyes from landmarks, groups by hash, label lines."""
+"""What readers of faces without a camera share: the flat geometry, eyes from landmarks, groups by hash."""
 
 import csv
 import os
 import zlib
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Sequence
 from typing import Literal
 
 import numpy as np
 
 from slyk.datasets.fields import key_of, numbers
 from slyk.datasets.folder import NUM_BUCKETS
-from slyk.datasets.raw import Raw
 from slyk.datasets.record import EyesSource, Labels, Record
-from slyk.errors import DataMissingError, PhotoError
+from slyk.errors import PhotoError
 from slyk.geometry.camera import Array
 from slyk.geometry.cut_faces import aligned_face
 from slyk.geometry.eyes import EYE_DISTANCE_MM
@@ -124,23 +123,6 @@ def bucket(part: Part, name: str) -> str:
 
 def _bytes(name: str) -> bytes:
     return name.encode("utf-8", "surrogateescape")
-
-
-def numbered_lines(raw: Raw, name: str) -> Iterator[tuple[int, str]]:
-    """(number from 1, line) of a label file, one at a time, since AffectNet's takes 300 MB; empty lines are left out.
-
-    Bytes that are no UTF-8 become U+FFFD and spoil their own line only. Raises DataMissingError where there is none.
-    """
-    number = 0
-    try:
-        with raw.local(name) as path, path.open(encoding="utf-8-sig", errors="replace") as lines:
-            for number, line in enumerate(lines, start=1):
-                if line.strip():
-                    yield number, line.strip()
-    except PhotoError as error:
-        raise DataMissingError(f"{raw.root}/{name}: {error} (docs/datasets.md says what belongs there)") from None
-    if not number:
-        raise DataMissingError(f"{raw.root}/{name} is empty (docs/datasets.md says what belongs there)")
 
 
 def csv_fields(line: str) -> list[str]:

@@ -22,9 +22,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from slyk.datasets.expressions import CLASSES, FERPLUS
-from slyk.datasets.faces2d import Part, bucket, csv_fields, face_record, numbered_lines, stem, whole
+from slyk.datasets.faces2d import Part, bucket, csv_fields, face_record, stem, whole
 from slyk.datasets.fields import require
-from slyk.datasets.pictures import Image, file_of, photo_file, place_of
+from slyk.datasets.lines import numbered_lines
+from slyk.datasets.pictures import Image, container_of, photo_file, place_of
 from slyk.datasets.raw import Raw
 from slyk.datasets.record import Outcome, ReadOptions, Record
 from slyk.errors import DataMissingError, PhotoError
@@ -91,6 +92,11 @@ def read(raw: Raw, chosen: Sequence[str], options: ReadOptions) -> Iterator[Outc
     """An outcome a row. Raises DataMissingError where the two csv files do not have equally many."""
     for name in chosen:
         yield from _of_csv(raw) if name == VOTES else _of_folder(raw, name)
+
+
+def file_of(name: str) -> str:
+    """fer2013.csv of its rows, else the photo file itself."""
+    return PIXELS if container_of(name) == PIXELS else name
 
 
 def picture(raw: Raw, name: str, canvas: Canvas | None = None) -> Image:

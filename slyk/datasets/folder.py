@@ -18,7 +18,7 @@ from slyk.photos import PHOTO_SUFFIXES
 TITLE = "folder of photos"
 LICENCE = "unknown"
 SOURCE = "yours"
-PER_TASK = 64
+PER_TASK = 16
 NUM_BUCKETS = 10
 SMALLEST_FACE_PX = 20
 """What the cascades can see at all; tells a small face from none."""

@@ -25,6 +25,7 @@ labels of ETH-XGaze hold no gaze. `val`, `valid` train with the tag `validation`
 import re
 import zlib
 from collections.abc import Iterator, Sequence
+from itertools import islice
 from pathlib import PurePosixPath
 from typing import NamedTuple
 
@@ -32,6 +33,7 @@ import numpy as np
 
 from slyk.datasets.fields import key_of, numbers, require, unit
 from slyk.datasets.folder import NUM_BUCKETS
+from slyk.datasets.lines import divided, head_of, numbered_lines, part_of, unread, words
 from slyk.datasets.pictures import photo_file
 from slyk.datasets.raw import Raw
 from slyk.datasets.record import Center, Outcome, ReadOptions, Record
@@ -89,22 +91,32 @@ def units(listed: Sequence[str]) -> list[str]:
     return require([path for path in found if path not in twins], "labels of GazeHub", "Label/p00.label")
 
 
+def parts(raw: Raw, unit: str) -> list[str]:
+    """Of a label file: ETH-XGaze's has 750,000 lines."""
+    return divided(raw, unit)
+
+
 def read(raw: Raw, chosen: Sequence[str], options: ReadOptions) -> Iterator[Outcome]:
     """An outcome a line. Raises DataMissingError for a label file whose fields are unknown."""
-    for name in chosen:
-        lines = [(number, line.split()) for number, line in enumerate(raw.text(name).splitlines(), start=1)]
-        lines = [(number, fields) for number, fields in lines if fields]
-        if not lines:
+    for unit_name in chosen:
+        part = part_of(unit_name)
+        try:
+            head = [words(line) for _, line in islice(numbered_lines(raw, head_of(unit_name)), 1 + _NUM_TRIED)]
+        except DataMissingError as error:
+            yield unread(raw, part.file, error)
             continue
-        sheet, has_header = _sheet(raw, name, [fields for _, fields in lines])
-        for number, fields in lines[has_header:]:
+        if not head:
+            continue
+        sheet, has_header = _sheet(raw, part.file, head)
+        for number, line in islice(numbered_lines(raw, unit_name), int(has_header and not part.start), None):
+            fields = words(line)
             photo = sheet.base + fields[min(sheet.columns["face"], len(fields) - 1)].replace("\\", "/")
             try:
                 if sheet.stem == "unused":
                     raise PhotoError("unused_by_the_set")
                 yield Outcome(photo, (_record(sheet, photo, fields),))
             except PhotoError as error:
-                yield Outcome(photo, reason=error.reason, detail=f"{name}, line {number}: {error.detail}")
+                yield Outcome(photo, reason=error.reason, detail=f"{part.file}, line {number}: {error.detail}")
 
 
 def _sheet(raw: Raw, name: str, lines: Sequence[Sequence[str]]) -> tuple[Sheet, bool]:
@@ -120,7 +132,7 @@ def _sheet(raw: Raw, name: str, lines: Sequence[Sequence[str]]) -> tuple[Sheet, 
     eye_system = "3dgaze" in columns and not {"2dhead", "3dhead"} & set(columns)
     center: Center = "eyes" if eye_system else "six_points" if "whicheye" in columns else "unknown"
     sheet = Sheet(name, columns, "", "eyes_and_nose" if is_eth else center, name.endswith("YP.label"), eye_system)
-    faces = [fields[min(columns["face"], len(fields) - 1)] for fields in lines[has_header:][:_NUM_TRIED]]
+    faces = [fields[min(columns["face"], len(fields) - 1)] for fields in lines[has_header:]]
     return sheet._replace(base=_base(raw, sheet, faces)), has_header
 
 

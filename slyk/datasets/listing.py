@@ -11,7 +11,7 @@ from typing import NamedTuple
 
 from slyk.datasets.raw import Raw
 from slyk.errors import DataMissingError
-from slyk.files import write_atomic
+from slyk.files import atomic
 
 
 class Entry(NamedTuple):
@@ -27,13 +27,16 @@ def scan(root: str | Path) -> Iterator[Entry]:
 
 def write(path: Path, entries: Iterable[Entry]) -> int:
     """Writes the listing and returns how many files it names."""
-    lines = [json.dumps(entry) + "\n" for entry in sorted(entries)]
-    write_atomic(path, "".join(lines).encode())
-    return len(lines)
+    ordered = sorted(entries)
+    with atomic(path) as file:
+        for entry in ordered:
+            file.write(f"{json.dumps(entry)}\n".encode())
+    return len(ordered)
 
 
 def read(path: Path) -> list[Entry]:
     """Raises DataMissingError where the set was never scanned."""
     if not path.is_file():
         raise DataMissingError(f"{path} not found: run `slyk data scan {path.stem}` first")
-    return [Entry(*json.loads(line)) for line in path.read_text(encoding="utf-8").splitlines()]
+    with path.open(encoding="utf-8") as lines:
+        return [Entry(*json.loads(line)) for line in lines]

@@ -17,10 +17,11 @@ from typing import NamedTuple
 import numpy as np
 
 from slyk.datasets.fields import key_of, matlab, numbers, require, unit, variable
+from slyk.datasets.lines import unread, words
 from slyk.datasets.pictures import photo_file
 from slyk.datasets.raw import Raw
 from slyk.datasets.record import Outcome, ReadOptions, Record
-from slyk.errors import PhotoError
+from slyk.errors import DataMissingError, PhotoError
 from slyk.geometry.camera import Array
 from slyk.geometry.head_pose import SIX_POINTS_MM, rotation_from_vector
 from slyk.geometry.normalize import FaceGeometry
@@ -55,8 +56,13 @@ def read(raw: Raw, chosen: Sequence[str], options: ReadOptions) -> Iterator[Outc
     """An outcome a line. Raises DataMissingError where a calibration is missing."""
     for name in chosen:
         person = _person(raw, name.partition("/")[0])
-        for number, line in enumerate(raw.text(name).splitlines(), start=1):
-            fields = line.split()
+        try:
+            lines = raw.text(name).split("\n")
+        except DataMissingError as error:
+            yield unread(raw, name, error)
+            continue
+        for number, line in enumerate(lines, start=1):
+            fields = words(line)
             if not fields:
                 continue
             photo = f"{person.name}/{fields[0]}"
@@ -72,7 +78,7 @@ def _person(raw: Raw, name: str) -> Person:
     sides = [variable(screen, [f"{side}_pixel"], (), f"{where}/screenSize.mat") for side in ("width", "height")]
     model = variable(matlab(raw, MODEL), ["model"], (3, 6), MODEL).T if raw.has(MODEL) else SIX_POINTS_MM
     chosen = f"Evaluation Subset/sample list for eye image/{name}.txt"
-    pairs = [line.split() for line in raw.text(chosen).splitlines()] if raw.has(chosen) else []
+    pairs = [words(line) for line in raw.text(chosen).split("\n")] if raw.has(chosen) else []
     return Person(
         name,
         variable(camera, ["cameraMatrix"], (3, 3), f"{where}/Camera.mat"),

@@ -30,7 +30,7 @@ import h5py
 import numpy as np
 
 from slyk.datasets.fields import key_of, require
-from slyk.datasets.pictures import Image, file_of, place_of
+from slyk.datasets.pictures import Image, container_of, place_of
 from slyk.datasets.raw import Raw
 from slyk.datasets.record import Outcome, ReadOptions, Record
 from slyk.errors import DataMissingError, PhotoError
@@ -51,6 +51,7 @@ MODEL_EYES_MM = 66.4
 MOST = 0.75
 """Share of a person's gazes that must lie on one side of the camera (our choice)."""
 _FILE = re.compile(r"(?:.*/)?(p\d\d)\.mat", re.IGNORECASE)
+file_of = container_of
 
 
 def units(listed: Sequence[str]) -> list[str]:

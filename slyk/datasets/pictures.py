@@ -14,11 +14,11 @@ def photo_file(raw: Raw, name: str, canvas: Canvas | None = None) -> Image:
     return decode_photo(raw.read(name), name, canvas=canvas)
 
 
-def file_of(name: str) -> str:
-    """The file that holds a picture."""
-    return name.partition("#")[0]
+def container_of(name: str) -> str:
+    """The container of a picture that is named `FILE#PLACE`. FILE may hold the sign itself, PLACE never does."""
+    return name.rpartition("#")[0]
 
 
 def place_of(name: str) -> str:
-    """The place inside of the container; empty for photo files."""
-    return name.partition("#")[2]
+    """The place inside of the container."""
+    return name.rpartition("#")[2]

@@ -12,8 +12,9 @@ from collections.abc import Iterator, Sequence
 import numpy as np
 
 from slyk.datasets.expressions import RAF_DB
-from slyk.datasets.faces2d import Part, face_record, numbered_lines, stem, whole
+from slyk.datasets.faces2d import Part, face_record, stem, whole
 from slyk.datasets.fields import require
+from slyk.datasets.lines import numbered_lines, words
 from slyk.datasets.pictures import photo_file
 from slyk.datasets.raw import Raw
 from slyk.datasets.record import Outcome, ReadOptions, Record
@@ -42,7 +43,7 @@ def read(raw: Raw, chosen: Sequence[str], options: ReadOptions) -> Iterator[Outc
     """An outcome a line."""
     for list_name in chosen:
         for number, line in numbered_lines(raw, list_name):
-            fields = line.split()
+            fields = words(line)
             photo = f"basic/Image/aligned/{stem(fields[0])}_aligned.jpg"
             try:
                 yield Outcome(photo, (_record(photo, fields),))

@@ -1,5 +1,6 @@
 """A raw data set as it was downloaded, a folder, a link to one or a URL: nothing outside its root is ever opened."""
 
+import os
 import tempfile
 import time
 from collections.abc import Iterator
@@ -69,8 +70,25 @@ class Raw:
             raise PhotoError("empty_file", name)
         return data
 
+    def stretch(self, name: str, start: int, end: int | None) -> bytes:
+        """The bytes of a label file from `start` to `end`, or its own. Raises PhotoError `not_found`, `outside_root`,
+        `too_large_file`, `unreadable`."""
+        try:
+            if not self.is_local:
+                return bytes(self._ask("cat_file", name, start=start, end=end))
+            with self._path(name).open("rb") as file:
+                file.seek(start)
+                data = file.read(MAX_TEXT_BYTES + 1 if end is None else end - start)
+        except FileNotFoundError:
+            raise PhotoError("not_found", name) from None
+        except OSError as error:
+            raise PhotoError("unreadable", f"{name}: {error.strerror or error}") from None
+        if len(data) > MAX_TEXT_BYTES:
+            raise PhotoError("too_large_file", f"{name}: more than {MAX_TEXT_BYTES} bytes")
+        return data
+
     def text(self, name: str) -> str:
-        """A label file as text: UTF-8 with or without a byte order mark, any line ends.
+        r"""A label file as text: UTF-8 with or without a byte order mark; line ends, of any kind, become `\n`.
 
         Raises DataMissingError where it is missing, empty, too large or not UTF-8.
         """
@@ -80,7 +98,7 @@ class Raw:
             raise DataMissingError(f"{self.root}/{name}: {error} (docs/datasets.md says what belongs there)") from None
         except UnicodeDecodeError as error:
             raise DataMissingError(f"{self.root}/{name} is not UTF-8 text: {error}") from None
-        return "\n".join(data.splitlines()) + "\n"
+        return data.replace("\r\n", "\n").replace("\r", "\n")
 
     @contextmanager
     def local(self, name: str) -> Iterator[Path]:
@@ -113,12 +131,8 @@ class Raw:
                 if not _leads_out(name) and not name.endswith("/"):
                     yield name, int(info["size"]), str(version or "").strip('"')
             return
-        top = Path(self.root)
-        base_path = top.resolve()
-        for path in sorted(top.rglob("*")):
-            if path.is_file() and path.resolve().is_relative_to(base_path):
-                status = path.stat()
-                yield path.relative_to(top).as_posix(), status.st_size, str(status.st_mtime_ns)
+        base_path = Path(self.root).resolve()
+        yield from sorted(_below(str(base_path), "", base_path))
 
     def _path(self, name: str) -> Path:
         """Raises PhotoError `outside_root`, `not_found` for what cannot be a name."""
@@ -192,3 +206,14 @@ def _advice(root: str, error: Exception) -> str:
 
 def _leads_out(name: str) -> bool:
     return name.startswith("/") or ".." in PurePosixPath(name).parts
+
+
+def _below(folder: str, prefix: str, base: Path) -> Iterator[tuple[str, int, str]]:
+    """What `Raw.entries` gives of a folder, in any order. Links to folders are not followed: they may go in circles."""
+    with os.scandir(folder) as entries:
+        for entry in entries:
+            if entry.is_dir(follow_symlinks=False):
+                yield from _below(entry.path, f"{prefix}{entry.name}/", base)
+            elif entry.is_file() and (not entry.is_symlink() or Path(entry.path).resolve().is_relative_to(base)):
+                status = entry.stat()
+                yield f"{prefix}{entry.name}", status.st_size, str(status.st_mtime_ns)

@@ -1,12 +1,11 @@
-"""One face in one photo, as every reader gives it, and the table of them that `index` writes."""
+"""One face in one photo, as every reader gives it, and as a row of the index."""
 
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
 from typing import Any, Literal
 
 import numpy as np
-import pandas as pd
 
 from slyk.geometry.camera import Array
 from slyk.geometry.normalize import FaceGeometry
@@ -101,24 +100,3 @@ def from_row(row: Mapping[str, Any]) -> Record:
     gaze = None if row["gaze"] is None else np.array(row["gaze"], dtype=np.float64)
     plain = {name: row[name] for name in ("key", "photo", "group", "split", "eyes", "known", "center")}
     return Record(**plain, geometry=geometry, gaze=gaze, tags=tuple(row["tags"]), labels=json.loads(row["labels"]))
-
-
-def to_table(records: Iterable[Record]) -> pd.DataFrame:
-    """One row a record, sorted by key: the order never depends on who read first."""
-    return pd.DataFrame([to_row(r) for r in sorted(records, key=lambda r: (r.group, r.key))])
-
-
-def outcome_to_json(outcome: Outcome) -> dict[str, Any]:
-    """Plain values, as tasks hand them back."""
-    return {
-        "photo": outcome.photo,
-        "records": [to_row(record) for record in outcome.records],
-        "reason": outcome.reason,
-        "detail": outcome.detail,
-    }
-
-
-def outcome_from_json(value: Mapping[str, Any]) -> Outcome:
-    """The inverse of `outcome_to_json`."""
-    records = tuple(from_row(row) for row in value["records"])
-    return Outcome(value["photo"], records, value["reason"], value["detail"])

@@ -1,7 +1,7 @@
 """The raw data sets that slyk reads, a line each. docs/datasets.md says how to add one."""
 
-from collections.abc import Iterator, Sequence
-from typing import Protocol
+from collections.abc import Callable, Iterator, Sequence
+from typing import Protocol, runtime_checkable
 
 from slyk.datasets import (
     affectnet,
@@ -57,6 +57,24 @@ class Reader(Protocol):
         ...
 
 
+@runtime_checkable
+class Container(Protocol):
+    """Besides, the module of a set whose files hold many pictures each."""
+
+    def file_of(self, name: str) -> str:
+        """The file that holds the picture that a record names."""
+        ...
+
+
+@runtime_checkable
+class Divisible(Protocol):
+    """Besides, the module of a set with label files so long that several tasks share one."""
+
+    def parts(self, raw: Raw, unit: str) -> list[str]:
+        """The units that stand for this one in `read`: itself, or parts of it, in their order."""
+        ...
+
+
 DATASETS: dict[str, Reader] = {
     "synthetic": synthetic,  # the embedded rendered set
     "folder": folder,  # any directory of photos, no annotations
@@ -83,3 +101,15 @@ def reader(name: str) -> Reader:
     if name not in DATASETS:
         raise ParamsError(f"unknown reader {name!r}; known: {', '.join(DATASETS)}")
     return DATASETS[name]
+
+
+def file_of(name: str) -> Callable[[str], str]:
+    """For a reader: from the photo of a record to the listed file, itself or the container that holds it."""
+    module = reader(name)
+    return module.file_of if isinstance(module, Container) else str
+
+
+def parts_of(name: str) -> Callable[[Raw, str], list[str]]:
+    """For a reader: the units that stand for one of its units, so that none takes long."""
+    module = reader(name)
+    return module.parts if isinstance(module, Divisible) else lambda raw, unit: [unit]

@@ -16,27 +16,25 @@ A row is a face. Columns, `photo` alone required; an empty cell is as no column:
 - expression: a name of `slyk.datasets.expressions.CLASSES`.
 """
 
-import csv
-import io
 import zlib
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 import cv2
 import numpy as np
-import pyarrow as pa
-import pyarrow.parquet as pq
 
 from slyk.calibration import read_camera
 from slyk.datasets.expressions import CLASSES
 from slyk.datasets.fields import key_of as slug_of
 from slyk.datasets.fields import require
 from slyk.datasets.folder import NUM_BUCKETS, key_of
+from slyk.datasets.lines import part_of
 from slyk.datasets.pictures import Image, photo_file
 from slyk.datasets.raw import Raw
 from slyk.datasets.record import EyesSource, Outcome, ReadOptions, Record
 from slyk.datasets.table_columns import CAMERA, DISTORTION, HEAD, LANDMARKS, check, choice, gaze, values
-from slyk.errors import DataMissingError, ParamsError, PhotoError
+from slyk.datasets.table_files import cells_of, divided_table
+from slyk.errors import ParamsError, PhotoError
 from slyk.geometry.camera import Array, camera_matrix, guess_camera
 from slyk.geometry.eyes import geometry_from_eyes
 from slyk.geometry.head_pose import SIX_POINTS_MM, fit_head, rotation_from_vector
@@ -52,7 +50,7 @@ SIX_OF_68 = (36, 39, 42, 45, 48, 54)
 MAX_OFF = 0.1
 """How far landmarks may lie from the face of the head pose (root mean square), in diagonals of their box. Of 144
 rendered faces, fitted, the most is 0.04; of their points in wrong orders, where no face turns away, the least 0.15."""
-picture = photo_file
+picture, parts = photo_file, divided_table
 
 
 @dataclass
@@ -76,37 +74,14 @@ def units(listed: Sequence[str]) -> list[str]:
 
 def read(raw: Raw, chosen: Sequence[str], options: ReadOptions) -> Iterator[Outcome]:
     """An outcome a row. Raises ParamsError for columns that cannot be, DataMissingError for what is no table."""
-    for name in chosen:
-        lines = _csv(raw, name) if name.endswith(".csv") else _parquet(raw, name)
-        header = [column.strip() for column in next(lines)[1]]
+    for unit in chosen:
+        name = part_of(unit).file
+        lines = cells_of(raw, unit)
+        header = next(lines, (0, []))[1]
         table = _Table(raw, name, options, check(header, f"{raw.root}/{name}"))
         for number, cells in lines:
             if any(cells):
                 yield _outcome(table, number, header, cells)
-
-
-def _csv(raw: Raw, name: str) -> Iterator[tuple[int, list[str]]]:
-    """Line numbers and cells, the header first."""
-    lines = csv.reader(io.StringIO(raw.text(name)))
-    try:
-        for cells in lines:
-            yield lines.line_num, [cell.strip() for cell in cells]
-    except csv.Error as error:
-        raise DataMissingError(f"{raw.root}/{name}, line {lines.line_num}: {error}") from None
-
-
-def _parquet(raw: Raw, name: str) -> Iterator[tuple[int, list[str]]]:
-    """Row numbers from 1 and cells as text, the header first."""
-    try:
-        with raw.local(name) as path, pq.ParquetFile(path) as file:
-            yield 0, file.schema_arrow.names
-            number = 0
-            for batch in file.iter_batches(batch_size=1000):
-                for row in zip(*(column.to_pylist() for column in batch.columns), strict=True):
-                    number += 1
-                    yield number, ["" if cell is None else str(cell).strip() for cell in row]
-    except (OSError, pa.ArrowException, PhotoError) as error:
-        raise DataMissingError(f"{raw.root}/{name} cannot be read as parquet: {error}") from None
 
 
 def _outcome(table: _Table, number: int, header: Sequence[str], cells: Sequence[str]) -> Outcome:

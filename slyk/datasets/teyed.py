@@ -25,7 +25,7 @@ import cv2
 import numpy as np
 
 from slyk.datasets.fields import key_of, numbers, require, unit
-from slyk.datasets.pictures import Image, file_of, place_of
+from slyk.datasets.pictures import Image, container_of, place_of
 from slyk.datasets.raw import Raw
 from slyk.datasets.record import Outcome, ReadOptions, Record
 from slyk.errors import DataMissingError, PhotoError
@@ -51,6 +51,7 @@ _NUM_VALUES = {
 _VIDEO = re.compile(r"(?P<folder>(?:.*/)?)VIDEOS/(?P<name>[^/]+\.mp4)")
 _ANNOTATION = re.compile(rf"(?P<folder>(?:.*/)?)ANNOTATIONS/(?P<name>[^/]+\.mp4)(?:{'|'.join(_NUM_VALUES)})\.txt")
 _FRAME = re.compile(r"0*[1-9][0-9]{0,8}")
+file_of = container_of
 
 
 class Table(NamedTuple):
@@ -137,7 +138,7 @@ def _frames(raw: Raw, video: str) -> Iterator[Outcome]:
 def _table(raw: Raw, name: str) -> Table:
     """Raises PhotoError `bad_label` for files that are no table."""
     try:
-        lines = raw.text(name).splitlines()
+        lines = raw.text(name).split("\n")
     except DataMissingError as error:
         raise PhotoError("bad_label", str(error)) from None
     header = next((i for i, line in enumerate(lines) if line.strip().upper().startswith("FRAME")), None)

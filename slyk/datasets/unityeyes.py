@@ -37,7 +37,7 @@ from slyk.photos import header_size
 TITLE = "UnityEyes"
 LICENCE = "UnityEyes: none stated; UnityEyes 2: MIT"
 SOURCE = "https://www.cl.cam.ac.uk/research/rainbow/projects/unityeyes/"
-PER_TASK = 64
+PER_TASK = 500
 MAX_JSON_BYTES = 2**20
 _CONTOURS = {"lid_px": ("interior_margin_2d", 16), "caruncle_px": ("caruncle_2d", 7), "iris_px": ("iris_2d", 32)}
 _LABELS = re.compile(r"(?:.*/)?[0-9]+\.json")

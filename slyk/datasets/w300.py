@@ -29,7 +29,7 @@ from slyk.errors import PhotoError
 TITLE = "300-W"
 LICENCE = "non-commercial research only; photos under the terms of AFW, HELEN, LFPW and IBUG"
 SOURCE = "https://ibug.doc.ic.ac.uk/resources/300-W/"
-PER_TASK = 64
+PER_TASK = 500
 FOLDERS: dict[str, tuple[Part, tuple[str, ...]]] = {
     "afw": ("train", ()),
     "helen/trainset": ("train", ()),
@@ -81,7 +81,7 @@ def _record(raw: Raw, photo: str) -> Record:
     except PhotoError as error:
         raise PhotoError("no_annotation" if error.reason == "not_found" else "bad_label", str(error)) from None
     inside = text.partition("{")[2].partition("}")[0] if "{" in text else text
-    lines = [line for line in inside.splitlines() if ":" not in line]
+    lines = [line for line in re.split(r"[\r\n]+", inside) if ":" not in line]
     try:
         points = landmarks(" ".join(lines).split(), 68) - _FIRST_PX
         face = face_with_landmarks(points, "68")

@@ -11,8 +11,9 @@ One photo may have several faces, each a record. Nobody is named: groups are has
 from collections import Counter
 from collections.abc import Iterator, Sequence
 
-from slyk.datasets.faces2d import Part, face_record, face_with_landmarks, landmarks, numbered_lines, stem, whole
+from slyk.datasets.faces2d import Part, face_record, face_with_landmarks, landmarks, stem, whole
 from slyk.datasets.fields import numbers, require
+from slyk.datasets.lines import numbered_lines, words
 from slyk.datasets.pictures import photo_file
 from slyk.datasets.raw import Raw
 from slyk.datasets.record import Outcome, ReadOptions, Record
@@ -43,7 +44,7 @@ def read(raw: Raw, chosen: Sequence[str], options: ReadOptions) -> Iterator[Outc
     for name in chosen:
         faces: Counter[str] = Counter()
         for number, line in numbered_lines(raw, name):
-            fields = line.split(maxsplit=_PATH)
+            fields = words(line, most=_PATH + 1)
             photo = f"{IMAGES}/{fields[-1]}"
             try:
                 yield Outcome(photo, (_record(photo, LISTS[name], faces[photo], fields),))

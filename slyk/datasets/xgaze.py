@@ -29,6 +29,7 @@ import cv2
 import numpy as np
 
 from slyk.datasets.fields import key_of, numbers, require, unit
+from slyk.datasets.lines import unread
 from slyk.datasets.pictures import Image, photo_file
 from slyk.datasets.raw import Raw
 from slyk.datasets.record import Outcome, ReadOptions, Record
@@ -91,11 +92,9 @@ def read(raw: Raw, chosen: Sequence[str], options: ReadOptions) -> Iterator[Outc
     for name in chosen:
         subject = _subject(name, parts, model_mm)
         try:
-            lines = raw.text(name).splitlines()
+            lines = raw.text(name).split("\n")
         except DataMissingError as error:
-            if not raw.has(name):
-                raise
-            yield Outcome(name, reason="bad_label", detail=str(error))  # empty or no text: one person, not the set
+            yield unread(raw, name, error)
             continue
         for number, line in enumerate(lines, start=1):
             fields = [field.strip() for field in line.split(",")]

@@ -25,7 +25,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from slyk.datasets.fields import require
-from slyk.datasets.pictures import Image, file_of, place_of
+from slyk.datasets.pictures import Image, container_of, place_of
 from slyk.datasets.raw import Raw
 from slyk.datasets.record import EyesSource, Outcome, ReadOptions, Record
 from slyk.datasets.xgaze import part_of, people, split_of
@@ -59,6 +59,7 @@ _SHAPES: dict[str, tuple[int, ...]] = {
     "cam_index": (1,),
 }
 _EYE_CORNERS = [[36, 39], [42, 45]]
+file_of = container_of
 
 
 class Person(NamedTuple):

@@ -1,5 +1,6 @@
 """GazeHub's processed layout: rendered people processed as its scripts do, lines of each set, and wrong ones."""
 
+from functools import partial
 from pathlib import Path
 
 import cv2
@@ -7,10 +8,10 @@ import numpy as np
 import pytest
 from scipy.io import loadmat
 
-from slyk.datasets import listing
+from slyk.datasets import gazehub
 from slyk.datasets.gazehub import picture, read, units
 from slyk.datasets.raw import Raw
-from slyk.datasets.record import Outcome, ReadOptions, Record, from_row, to_row
+from slyk.datasets.record import ReadOptions, Record, from_row, to_row
 from slyk.errors import DataMissingError
 from slyk.geometry.angles import head_pitchyaw, pitchyaw_from_vector, vector_from_pitchyaw
 from slyk.geometry.camera import project
@@ -18,6 +19,7 @@ from slyk.geometry.normalize import homography, normalizing_rotation
 from slyk.layouts.common import read_image, rotation_vector
 from slyk.shards.crops import CropSpec, Image, crop
 from slyk.shards.sample import from_crops
+from tests.datasets.trees import only, read_tree, shown_at
 from tests.layouts.rendered import Array, Export, angle_deg, array, unit
 
 MPII = "Face Left Right Origin WhichEye 3DGaze 3DHead 2DGaze 2DHead Rmat Smat GazeOrigin"
@@ -39,21 +41,15 @@ LINES = {
 }
 
 
+outcomes = partial(read_tree, gazehub)
+only = partial(only, gazehub)
+
+
 def make(root: Path, text: str, name: str = "Label/p00.label") -> Raw:
     path = root / name
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_bytes(text.encode())
     return Raw(root)
-
-
-def outcomes(raw: Raw) -> list[Outcome]:
-    return list(read(raw, units([entry.path for entry in listing.scan(raw.root)]), ReadOptions()))
-
-
-def only(raw: Raw) -> Record:
-    (outcome,) = outcomes(raw)
-    assert outcome.records, outcome
-    return outcome.records[0]
 
 
 def gaze_deg(record: Record) -> Array:
@@ -69,15 +65,6 @@ def text(values: Array) -> str:
 def save(path: Path, image: Image) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
     cv2.imencode(".jpg", image)[1].tofile(path)
-
-
-def shown_at(marked_px: Array, size: tuple[int, ...], record: Record, spec: CropSpec, eye: int) -> Array:
-    """Where (2,) a white disc at a pixel of a black picture comes out in the crop of an eye."""
-    marked = np.zeros(size, np.uint8)
-    cv2.circle(marked, (round(float(marked_px[0])), round(float(marked_px[1]))), 2, (255, 255, 255), -1)
-    crops = crop(marked, record.face, spec)
-    shown = (crops.right, crops.left)[eye].astype(np.float64).sum(axis=2)
-    return np.array([(shown.sum(axis=k) @ np.arange(len(shown))) / shown.sum() for k in (0, 1)])
 
 
 def process_mpii(exported: Export, root: Path) -> tuple[list[Array], list[Array]]:
@@ -307,6 +294,12 @@ def test_what_is_missing_is_named(tmp_path: Path) -> None:
     for lines in ("name gaze\n1.jpg 0,0", "Face Left\n1.jpg 2.jpg"):
         with pytest.raises(DataMissingError, match=r"unknown fields.*known are: face left"):
             outcomes(make(tmp_path, lines))
-    (tmp_path / "Label/p00.label").write_bytes(b"Face 2DGaze\n\xff\xfe")
-    with pytest.raises(DataMissingError, match="not UTF-8"):
-        outcomes(Raw(tmp_path))
+    with pytest.raises(DataMissingError, match=r"Label/p01\.label: not_found"):
+        list(read(Raw(tmp_path), ["Label/p01.label"], ReadOptions()))
+
+
+def test_bytes_that_are_no_text_spoil_their_line_only(tmp_path: Path) -> None:
+    good = f"1.jpg {YAW_PITCH}\n".encode()
+    raw = make(tmp_path, "")
+    (tmp_path / "Label/p00.label").write_bytes(b"Face 2DGaze\n" + good + b"\xff\xfe\n" + good)
+    assert [outcome.reason for outcome in outcomes(raw)] == ["", "bad_label", ""]

@@ -1,6 +1,5 @@
 """One's own table: every way to say the same gives the same record, and each mistake its reason."""
 
-import os
 import shutil
 from collections.abc import Callable
 from pathlib import Path
@@ -23,11 +22,9 @@ from slyk.geometry.eyes import geometry_from_eyes
 from slyk.geometry.head_pose import SIX_POINTS_MM, rotation_from_vector
 from slyk.geometry.normalize import homography
 from slyk.shards.crops import CropSpec, crop
-from tests.drawn import REPOSITORY
 from tests.layouts.rendered import Array, Rendered, angle_deg, array, unit
-from tests.photos import portrait, tile
+from tests.photos import REAL_DATA, portrait, tile
 
-REAL_DATA = Path(os.environ.get("SLYK_REAL_DATA", REPOSITORY.parent / "shared" / "data"))
 Row = dict[str, Any]
 
 CAMERA = np.array([[1000.0, 0, 640], [0, 1010, 360], [0, 0, 1]])

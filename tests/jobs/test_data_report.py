@@ -13,14 +13,12 @@ from typer.testing import CliRunner
 
 from jobs.cli import app
 from jobs.data_report import data_report
-from pipelines.index import plan_shards
 from pipelines.rejects import write_rejects
-from slyk.datasets.record import Outcome, Record
+from slyk.datasets.record import Record
 from slyk.errors import CorruptShardError, DataMissingError, ParamsError, SlykError
 from slyk.photos import read_photo
 from slyk.shards.write import Reject
-from slyk.tables import write_parquet
-from tests.drawn import REPOSITORY, RawSet, draw_raw_set, write_shards
+from tests.drawn import REPOSITORY, RawSet, draw_raw_set, write_index, write_shards
 
 SEEN = "The dark of the eyes moves as the labels say"
 
@@ -40,9 +38,7 @@ def workspace(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]
 
 def write(root: Path, raw: RawSet, records: list[Record]) -> None:
     """Index, rejects and shards of these records."""
-    outcomes = [Outcome(record.photo, (record,)) for record in records]
-    index = plan_shards(outcomes, {record.photo: "1 v1" for record in records}, 250)
-    write_parquet(root / "data/index/synthetic.parquet", index)
+    write_index(root / "data/index/synthetic.parquet", records, 250)
     cut = Reject("", "photos/p000/020.jpg", "index", "bad_label", "<script>alert(1)</script>")
     write_rejects(root / "data/index/synthetic.rejects.parquet", [cut])
     shards = root / "data/shards/synthetic"

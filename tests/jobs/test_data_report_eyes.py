@@ -12,12 +12,10 @@ from typer.testing import CliRunner
 
 from jobs.cli import app
 from jobs.data_report import data_report
-from pipelines.index import plan_shards
 from pipelines.rejects import write_rejects
-from slyk.datasets.record import Outcome, Record
+from slyk.datasets.record import Record
 from slyk.photos import read_photo
-from slyk.tables import write_parquet
-from tests.drawn import REPOSITORY, RawSet, write_shards
+from tests.drawn import REPOSITORY, RawSet, write_index, write_shards
 from tests.eyes import EYE_SPEC, draw_eye_set
 
 
@@ -37,9 +35,8 @@ def workspace(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 def write(root: Path, raw: RawSet, records: list[Record]) -> None:
     """Index, rejects and shards of these records."""
-    outcomes = [Outcome(record.photo, (record,)) for record in records]
-    index = plan_shards(outcomes, {record.photo: "1 v1" for record in records}, 250)
-    write_parquet(root / "data/index/eyes.parquet", index)
+    (root / "data/index").mkdir(parents=True)
+    write_index(root / "data/index/eyes.parquet", records, 250)
     write_rejects(root / "data/index/eyes.rejects.parquet", [])
     write_shards(root / "data/shards/eyes", RawSet(raw.root, tuple(records)), EYE_SPEC, dataset="eyes")
     write_rejects(root / "data/shards/eyes/rejects.parquet", [])

@@ -13,11 +13,9 @@ from typer.testing import CliRunner
 
 from jobs.cli import app
 from jobs.leaderboard import NAME, submit
-from pipelines.index import plan_shards
 from pipelines.rejects import write_rejects
 from slyk.bundle import describe, save_bundle
 from slyk.datasets import listing, xgaze_224
-from slyk.datasets.pictures import file_of
 from slyk.datasets.raw import Raw
 from slyk.datasets.record import ReadOptions, from_row
 from slyk.errors import DataMissingError, ParamsError, RegistryError, SlykError
@@ -28,7 +26,7 @@ from slyk.models.pmn import PMN, PMNConfig
 from slyk.shards import manifest
 from slyk.shards.read import ShardSet
 from slyk.shards.write import Reject, ShardPlan, write_shard
-from tests.drawn import REPOSITORY
+from tests.drawn import REPOSITORY, write_index
 from tests.jobs.workspace import SPEC
 
 FILES = {"train/subject0000": 3, "test/subject0001": 3, "test/subject0002": 4, "test_person_specific/subject0003": 2}
@@ -80,7 +78,7 @@ def normalized(root: Path, raw: Raw) -> None:
     found = list(xgaze_224.read(raw, xgaze_224.units(names), ReadOptions()))
     rejects = [Reject("", o.photo, "index", o.reason, o.detail) for o in found if not o.records]
     assert [reject.photo for reject in rejects] == [NEVER_WRITTEN]
-    table = plan_shards(found, {file_of(name): "1 v1" for name in names}, 250)
+    table = write_index(root / "index.parquet", [record for outcome in found for record in outcome.records], 250)
     write_rejects(root / "data/index/eth.rejects.parquet", rejects)
     folder, sidecars = root / "data/shards/eth", []
     for name, rows in table.groupby("shard"):

@@ -7,7 +7,6 @@ from pathlib import Path
 import pytest
 
 from jobs.roles import learned_from, roles_of, sets_tested, told
-from pipelines.index import plan_shards
 from slyk.config import Params, SetProtocol
 from slyk.datasets import gaze360, listing
 from slyk.datasets.raw import Raw
@@ -15,7 +14,7 @@ from slyk.datasets.record import ReadOptions, from_row
 from slyk.shards import manifest
 from slyk.shards.read import ShardSet
 from slyk.shards.write import ShardPlan, write_shard
-from tests.drawn import SMALL_SPEC
+from tests.drawn import SMALL_SPEC, write_index
 from tests.layouts.rendered import Export
 
 Chosen = Callable[..., Params]
@@ -26,8 +25,8 @@ def folder(exported: Export, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Shards of one training recording, a validation and a test recording; not to be changed."""
     raw = Raw(exported("gaze360").out)
     found = list(gaze360.read(raw, gaze360.units([entry.path for entry in listing.scan(raw.root)]), ReadOptions()))
-    table = plan_shards(found, {record.photo: "1 v1" for outcome in found for record in outcome.records}, 250)
     out, sidecars = tmp_path_factory.mktemp("shards") / "gaze360", []
+    table = write_index(out.parent / "index.parquet", [record for outcome in found for record in outcome.records], 250)
     for name, rows in table.groupby("shard"):
         records = [from_row({str(key): value for key, value in row.items()}) for row in rows.to_dict("records")]
         plan, picture = ShardPlan(str(name), records[0].group, records[0].split, ""), partial(gaze360.picture, raw)

@@ -10,13 +10,11 @@ from typing import Any
 import pandas as pd
 import pytest
 
-from pipelines.index import plan_shards
 from pipelines.normalize import Writer, remove_orphans, shard_sizes, spec_for, write_all
 from slyk.config import Params
 from slyk.datasets import listing
 from slyk.datasets.pictures import photo_file
 from slyk.datasets.raw import Raw
-from slyk.datasets.record import Outcome
 from slyk.errors import DataMissingError, PhotoError, SlykError
 from slyk.photos import Canvas
 from slyk.shards import manifest
@@ -25,15 +23,14 @@ from slyk.shards.eyes import EyeSpec
 from slyk.shards.read import ShardSet
 from slyk.shards.sample import EYE_MEMBERS, EyeSample
 from slyk.tables import write_parquet
-from tests.drawn import SMALL_SPEC, RawSet
+from tests.drawn import SMALL_SPEC, RawSet, write_index
 from tests.layouts.rendered import Rendered
 from tests.stages import LISTING, RAW, draw_listed_set, kill, processes_of, run, start, wait_for, write_params
 
 
 @pytest.fixture
-def table(raw_set: RawSet) -> pd.DataFrame:
-    outcomes = [Outcome(record.photo, (record,)) for record in raw_set.records]
-    return plan_shards(outcomes, {record.photo: "1 v1" for record in raw_set.records}, 3)
+def table(raw_set: RawSet, tmp_path: Path) -> pd.DataFrame:
+    return write_index(tmp_path / "index.parquet", raw_set.records, 3)
 
 
 def writer(folder: Path, table: pd.DataFrame, *, out: Path = Path("out"), **changes: Any) -> Writer:
@@ -78,8 +75,7 @@ def test_a_set_of_which_no_record_has_a_face_is_one_of_eyes(
 ) -> None:
     """One record without a face in a set of faces does not change what the others become."""
     settings = params.normalize
-    outcomes = [Outcome(record.photo, (replace(record, geometry=None),)) for record in raw_set.records]
-    eyes = plan_shards(outcomes, {record.photo: "1 v1" for record in raw_set.records}, 3)
+    eyes = write_index(tmp_path / "e.parquet", [replace(record, geometry=None) for record in raw_set.records], 3)
     mixed = pd.concat([eyes[:8], table[8:]])
     for name, rows, kind in (("eyes", eyes, EyeSpec), ("faces", table, CropSpec), ("mixed", mixed, CropSpec)):
         write_parquet(tmp_path / f"{name}.parquet", rows)

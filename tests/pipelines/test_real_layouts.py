@@ -6,13 +6,11 @@ from pathlib import Path
 
 import cv2
 import numpy as np
-import pyarrow as pa
 import pytest
 
-from pipelines.index import plan_shards, unique_keys, with_photos
-from slyk.datasets import listing
+from slyk.datasets.index_table import iter_shards
 from slyk.datasets.raw import Raw
-from slyk.datasets.record import Outcome, ReadOptions, from_row
+from slyk.datasets.record import from_row
 from slyk.datasets.registry import DATASETS, reader
 from slyk.shards import manifest
 from slyk.shards.crops import CropSpec
@@ -20,35 +18,27 @@ from slyk.shards.eyes import EyeSpec
 from slyk.shards.read import ShardSet
 from slyk.shards.sample import EYE_MEMBERS, EyeSample
 from slyk.shards.write import ShardPlan, write_shard
+from tests.datasets.trees import index_tree
 from tests.layouts.rendered import Export
 
 LAYOUTS = ("mpiifacegaze", "gaze360", "xgaze", "xgaze_224", "raf_db")
 
 
-def read_all(name: str, root: Path) -> list[Outcome]:
-    entries = list(listing.scan(root))
-    versions = {entry.path: f"{entry.size} {entry.version}" for entry in entries}
-    outcomes = reader(name).read(Raw(root), reader(name).units([e.path for e in entries]), ReadOptions())
-    return unique_keys([with_photos(outcome, versions) for outcome in outcomes])
-
-
 @pytest.mark.parametrize("name", LAYOUTS)
 def test_from_a_real_layout_to_shards(name: str, exported: Export, spec: CropSpec, tmp_path: Path) -> None:
-    made = exported(name)
-    outcomes = read_all(name, made.out)
-    table = plan_shards(outcomes, {e.path: "v1" for e in listing.scan(made.out)}, 250)
-    assert table["photo_version"].notna().all() and table["key"].is_unique
-    sidecars = []
-    for (shard, group, split), rows in table.groupby(["shard", "group", "split"]):
-        records = [from_row(row) for row in pa.Table.from_pandas(rows).to_pylist()]
-        assert len({record.split for record in records}) == 1
-        plan = ShardPlan(str(shard), str(group), str(split), "plan")
+    made, shards = exported(name), tmp_path / "shards"
+    index_tree(name, made.out, tmp_path)
+    sidecars, num_rows = [], 0
+    for shard, rows in iter_shards(tmp_path / "index.parquet"):
+        records = [from_row(row) for row in rows]
+        (split,) = {record.split for record in records}
+        plan = ShardPlan(shard, records[0].group, split, "plan")
         picture = partial(reader(name).picture, Raw(made.out))
-        sidecars.append(write_shard(tmp_path, plan, records, picture=picture, spec=spec, jpeg_quality=95))
-    manifest.write(tmp_path, name, reader(name).LICENCE, spec.as_dict(), sidecars)
-    samples = ShardSet.open(tmp_path)
-    rejected = sum(len(s["rejects"]) for s in sidecars)
-    assert len(samples) + rejected == len(table) and rejected == 0
+        sidecars.append(write_shard(shards, plan, records, picture=picture, spec=spec, jpeg_quality=95))
+        num_rows += len(rows)
+    manifest.write(shards, name, reader(name).LICENCE, spec.as_dict(), sidecars)
+    samples = ShardSet.open(shards)
+    assert [sidecar["rejects"] for sidecar in sidecars] == [[]] * len(sidecars) and len(samples) == num_rows > 0
     for sample in list(samples)[:3]:
         assert sample.face.std() > 5 and sample.known in ("measured", "aligned", "normalized")
     if name != "raf_db":
@@ -58,16 +48,16 @@ def test_from_a_real_layout_to_shards(name: str, exported: Export, spec: CropSpe
 def test_from_videos_of_one_eye_to_shards(exported: Export, tmp_path: Path) -> None:
     """TEyeD: 384 x 288 frames become 192 x 144, contours in the photo's pixels lie on them by `eye_from_photo`."""
     made = exported("teyed")
-    table = plan_shards(read_all("teyed", made.out), {e.path: "v1" for e in listing.scan(made.out)}, 250)
+    index_tree("teyed", made.out, tmp_path)
     sidecars = []
-    for (shard, group, split), rows in table.groupby(["shard", "group", "split"]):
-        records = [from_row(row) for row in pa.Table.from_pandas(rows).to_pylist()]
-        plan = ShardPlan(str(shard), str(group), str(split), "plan")
+    for shard, rows in iter_shards(tmp_path / "index.parquet"):
+        records = [from_row(row) for row in rows]
+        plan = ShardPlan(shard, records[0].group, records[0].split, "plan")
         picture = partial(reader("teyed").picture, Raw(made.out))
         sidecars.append(write_shard(tmp_path, plan, records, picture=picture, spec=EyeSpec(192), jpeg_quality=95))
     manifest.write(tmp_path, "teyed", reader("teyed").LICENCE, {"one_eye_px": 192}, sidecars, EYE_MEMBERS)
     samples = ShardSet[EyeSample].open(tmp_path)
-    assert len(samples) == len(table) == 20 and sum(np.isfinite(samples.gaze[:, 0])) > 10
+    assert len(samples) == 20 and sum(np.isfinite(samples.gaze[:, 0])) > 10
     for sample in samples:
         assert sample.eye.shape == (144, 192, 3)
         points = cv2.perspectiveTransform(np.array([sample.labels["pupil_px"]]), sample.eye_from_photo)[0]
@@ -82,10 +72,9 @@ def test_a_photo_that_is_gone_is_told(exported: Export, tmp_path: Path) -> None:
     shutil.copytree(exported("mpiifacegaze").out, root)
     gone = next(root.glob("p00/day*/*.jpg"))
     gone.unlink()
-    outcomes = read_all("mpiifacegaze", root)
-    (told,) = [outcome for outcome in outcomes if not outcome.records]
-    assert (told.reason, told.photo) == ("photo_missing", gone.relative_to(root).as_posix())
-    assert len(outcomes) == len(read_all("mpiifacegaze", exported("mpiifacegaze").out))
+    found = index_tree("mpiifacegaze", root, tmp_path)
+    assert found.rejects == [(gone.relative_to(root).as_posix(), "photo_missing")]
+    assert len(found.rows) + 1 == len(index_tree("mpiifacegaze", exported("mpiifacegaze").out, tmp_path).rows)
 
 
 @pytest.mark.parametrize("name", DATASETS)

@@ -1,39 +1,24 @@
-"""Photos that show the same picture although they stand in different groups: tested people who were trained on.
+"""Of two lists of photos those whose perceptual hashes are near, although they stand in different groups."""
 
-First by the perceptual hash of the normalized face, as shards keep it: two photos are candidates where at most 4 of 64
-bits differ. Then by looking: a candidate counts where both faces, grey and shrunk, correlate by 0.95 or more, since
-straight faces of two people share a hash now and then. What both steps find and miss: docs/protocols.md.
-"""
-
-import json
-from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+import re
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
-import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from slyk.shards import manifest
-from slyk.shards.crops import Image
+from slyk.errors import CorruptShardError
+from slyk.shards import limits
 from slyk.shards.manifest import Manifest
 from slyk.shards.phash import DUPLICATE_BITS
-from slyk.shards.read import ShardSet
-from slyk.shards.sample import EyeSample, Sample
 from slyk.shards.write import sidecar_path
 
 Hashes = NDArray[np.uint64]
 Numbers = NDArray[np.int64]
-MAX_BITS = DUPLICATE_BITS
-NUM_PARTS = MAX_BITS + 1
-"""Of two hashes that differ by MAX_BITS at most, one of so many parts is equal: that makes the search quick."""
-SAME = 0.95
-"""Least correlation of two faces that show the same picture. Rendered and real faces of two people whose hashes differ
-by 12 bits at most reach 0.89; a picture moved by one pixel or compressed to quality 20 keeps 0.98."""
-SMALL_PX = 32
-MAX_LOOKED_AT = 500
-"""Candidates that are looked at; of more these many, evenly chosen, and their share stands for all."""
-NUM_NAMED = 8
+NUM_PARTS = DUPLICATE_BITS + 1
+"""Of two hashes that differ by DUPLICATE_BITS at most, one of so many parts is equal: that makes the search quick."""
+_HASH = re.compile("[0-9a-f]{16}")
 _CHUNK = 1 << 20
 """Pairs compared at once: about 40 MB."""
 
@@ -67,8 +52,11 @@ class Nearest(NamedTuple):
 
 
 def photos(rows: Iterable[tuple[Photo, str]]) -> Photos:
-    """From samples and their hashes, 16 hex digits each; by name, whatever their order."""
+    """From samples and their hashes; by name, whatever their order. Raises CorruptShardError for what is no hash."""
     ordered, numbers = sorted(rows), dict[tuple[str, str], int]()
+    for name, text in ordered:
+        if not isinstance(text, str) or not _HASH.fullmatch(text):
+            raise CorruptShardError(f"the hash of {'/'.join(name)} is {str(text)[:20]!r}, not 16 hexadecimal digits")
     groups = [numbers.setdefault(name[:2], len(numbers)) for name, _ in ordered]
     hashes = [int(text, 16) for _, text in ordered]
     return Photos([name for name, _ in ordered], np.array(hashes, np.uint64), np.array(groups, np.int64))
@@ -78,14 +66,17 @@ def hashed(folder: Path, about: Manifest, groups: Collection[str] | None = None)
     """The samples of chosen groups and their hashes, from the sidecars of a folder of shards."""
     for shard in about.shards:
         if groups is None or shard.group in groups:
-            measures = json.loads(sidecar_path(folder, shard.name).read_bytes())["measures"]
-            for key, row in measures.items():
-                yield Photo(about.dataset, shard.group, key), row["phash"]
+            path = sidecar_path(folder, shard.name)
+            try:
+                rows = [(key, row["phash"]) for key, row in limits.read_json(path)["measures"].items()]
+            except (KeyError, TypeError, AttributeError):
+                raise CorruptShardError(f"{path} is not as it was written: run `dvc checkout` or `dvc repro`") from None
+            yield from ((Photo(about.dataset, shard.group, key), phash) for key, phash in rows)
 
 
 def nearest(asked: Photos, known: Photos) -> Nearest:
-    """For each of `asked` (N) the photo of `known` (M) that has the nearest hash, at most MAX_BITS away, and is of
-    another group; of equally near ones that of the smallest hash.
+    """For each of `asked` (N) the photo of `known` (M) of another group whose hash is nearest, DUPLICATE_BITS away at
+    most; of equally near ones that of the smallest hash.
 
     Exact: such hashes are equal in one of their parts, so only those are compared. Equal hashes are compared once, so
     bursts of one picture cost nothing.
@@ -119,7 +110,7 @@ class _Best:
 
     def __init__(self, count: int) -> None:
         self.place = np.full(count, -1, np.int64)
-        self.bits = np.full(count, MAX_BITS + 1, np.int64)
+        self.bits = np.full(count, DUPLICATE_BITS + 1, np.int64)
 
     def offer(self, question: Numbers, bits: Numbers, place: Numbers) -> None:
         """Takes what is nearer, of equally near ones the smaller place."""
@@ -188,66 +179,6 @@ def _join(ask: _Side, questions: Numbers, answer: _Side, bits: Sequence[int], be
         there = np.arange(number.sum()) + np.repeat(starts[some] - before, number)
         question = np.repeat(who[some], number)
         apart = np.bitwise_count(hashes[there] ^ ask.hashes[question])
-        near = np.flatnonzero(apart <= MAX_BITS)
+        near = np.flatnonzero(apart <= DUPLICATE_BITS)
         best.offer(question[near], apart[near].astype(np.int64), order[there[near]])
         first = last
-
-
-def likeness(one: Image, other: Image) -> float:
-    """Correlation of two faces, grey and shrunk to 32 px; 0 where one of them is a single grey."""
-    a, b = _shrunk(one), _shrunk(other)
-    length = float(np.linalg.norm(a) * np.linalg.norm(b))
-    return float(a @ b) / length if length > 0 else 0.0
-
-
-def _shrunk(face: Image) -> NDArray[np.float64]:
-    grey = cv2.resize(cv2.cvtColor(face, cv2.COLOR_BGR2GRAY), (SMALL_PX, SMALL_PX), interpolation=cv2.INTER_AREA)
-    values = grey.astype(np.float64).ravel()
-    return np.asarray(values - values.mean())
-
-
-Faces = Callable[[Sequence[Photo]], Mapping[Photo, Image]]
-
-
-def compare(tested: Photos, trained: Photos, faces: Faces) -> dict[str, Any]:
-    """How many of `tested` show the same picture as one of `trained` of another group; plain values.
-
-    num_photos; num_like_hash: with a near hash; num_looked_at of these and num_same among them; num and share: those
-    that show the same picture, as the looked at tell; pairs: some of them, nearest first. faces: gives the pictures.
-    """
-    found = nearest(tested, trained)
-    like = np.flatnonzero(found.place >= 0)
-    looked = like[np.unique(np.linspace(0, len(like) - 1, min(MAX_LOOKED_AT, len(like))).round().astype(int))]
-    pairs = [(int(found.bits[i]), tested.names[i], trained.names[found.place[i]]) for i in looked]
-    shown = faces([name for _, *both in pairs for name in both])
-    same = sorted(pair for pair in pairs if likeness(shown[pair[1]], shown[pair[2]]) >= SAME)
-    share = len(like) / max(1, len(tested.names)) * len(same) / max(1, len(pairs))
-    return {
-        "num_photos": len(tested.names),
-        "num_like_hash": len(like),
-        "num_looked_at": len(pairs),
-        "num_same": len(same),
-        "num": round(share * len(tested.names)),
-        "share": round(share, 6),
-        "pairs": [f"{'/'.join(a)} like {'/'.join(b)} ({bits} bits)" for bits, a, b in same[:NUM_NAMED]],
-    }
-
-
-def faces_below(folder: Path) -> Faces:
-    """Reads faces, or of sets without faces eyes, from the sets' shards below a folder."""
-
-    def read(wanted: Sequence[Photo]) -> dict[Photo, Image]:
-        found: dict[Photo, Image] = {}
-        for dataset in sorted({photo.dataset for photo in wanted}):
-            mine = {photo.key: photo for photo in wanted if photo.dataset == dataset}
-            about = manifest.load(folder / dataset)
-            shards: ShardSet[Sample | EyeSample] = ShardSet(
-                folder / dataset, about, {photo.group for photo in mine.values()}
-            )
-            places = [(index, mine[key]) for index in range(len(shards)) if (key := shards.key(index)) in mine]
-            for index, photo in places:
-                sample = shards[index]
-                found[photo] = sample.face if isinstance(sample, Sample) else sample.eye
-        return found
-
-    return read
