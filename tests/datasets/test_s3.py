@@ -121,7 +121,9 @@ def test_files_of_a_bucket(server: Server, tmp_path: Path) -> None:
     entries = list(listing.scan(ROOT))
     assert [(name, size) for name, size, _ in entries] == [(odd, 23), ("empty", 0), ("x/1.bin", 7), ("лица/ä€.jpg", 18)]
     assert entries[2].version == hashlib.md5(b"x/1.bin").hexdigest()
-    assert found.read(odd) == odd.encode() and found.text("лица/ä€.jpg") == "лица/ä€.jpg\n"
+    assert found.read(odd) == odd.encode() and found.text("лица/ä€.jpg") == "лица/ä€.jpg"
+    assert [found.stretch("x/1.bin", 2, end) for end in (5, 70, None, 2)] == [b"1.b", b"1.bin", b"1.bin", b""]
+    assert found.stretch("empty", 0, None) == b""
     assert found.has("x/1.bin") and not found.has("x") and not found.has("x/2.bin") and not found.has("../evil.jpg")
     with found.local("x/1.bin") as path:
         assert path.read_bytes() == b"x/1.bin"
@@ -133,6 +135,8 @@ def test_files_of_a_bucket(server: Server, tmp_path: Path) -> None:
         found.read(odd, max_bytes=22)
     with pytest.raises(PhotoError, match="not_found"), found.local("none"):
         pass
+    with pytest.raises(PhotoError, match="not_found"):
+        found.stretch("none", 0, None)
     for url in ("s3://nowhere/set", f"s3://{BUCKET}/nothing"):
         with pytest.raises(DataMissingError, match=f"{url} not found: .* slyk data scan mine"):
             raw_root("mine", Dataset(reader="folder", root=url))
