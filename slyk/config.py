@@ -38,7 +38,7 @@ class Dataset(Section):
     reader: str
     """A name of `slyk.datasets.registry.DATASETS`."""
     root: str
-    """Where the raw set lives: a folder or a link to one, below SLYK_ROOT or absolute."""
+    """Where the raw set lives: a folder or a link to one, below SLYK_ROOT or absolute, or a URL (docs/datasets.md)."""
     camera: tuple[Positive, Positive, Positive, Positive] | None = None
     """focal x, focal y, centre x, centre y in px for photos without a camera; None: focal = longer side."""
     licence: str = "unknown"

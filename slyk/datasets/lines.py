@@ -11,7 +11,7 @@ import re
 from collections.abc import Callable, Iterable, Iterator
 from typing import Any, NamedTuple
 
-from slyk.datasets.raw import Raw
+from slyk.datasets.raw import MAX_LINE_BYTES, Raw
 from slyk.datasets.record import Outcome
 from slyk.errors import DataMissingError, PhotoError
 
@@ -51,7 +51,9 @@ def divided(
     def lines() -> Iterator[str]:
         nonlocal line, position
         with raw.local(file) as path, path.open(encoding="utf-8", errors="surrogateescape", newline="") as text:
-            for found in text:
+            while found := text.readline(MAX_LINE_BYTES + 1):
+                if len(found) > MAX_LINE_BYTES:
+                    raise PhotoError("too_large_file", f"{file}, line {line}")
                 line, position = line + 1, position + len(found.encode("utf-8", "surrogateescape"))
                 yield found
 

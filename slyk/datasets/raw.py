@@ -12,8 +12,10 @@ from urllib.parse import urlsplit
 from slyk.errors import DataMissingError, ParamsError, PhotoError, SlykError, StorageError
 from slyk.photos import MAX_BYTES
 
-MAX_TEXT_BYTES = 2**30
-"""Of a label file; AffectNet's and Gaze360's are the largest, some 100 MB."""
+MAX_TEXT_BYTES = 2**28
+"""Of a label file, or of the part of it that is read at once; AffectNet's is the largest, some 100 MB."""
+MAX_LINE_BYTES = 2**20
+"""Of its lines; a row of FER2013 takes 10 kB."""
 PAUSES_S = (1.0, 4.0)
 """Before each further try of a storage that does not answer; most try some times by themselves before that."""
 _OF_ONE_NAME = (FileNotFoundError, IsADirectoryError, NotADirectoryError)
@@ -74,18 +76,23 @@ class Raw:
         """The bytes of a label file from `start` to `end`, or its own. Raises PhotoError `not_found`, `outside_root`,
         `too_large_file`, `unreadable`."""
         try:
-            if not self.is_local:
-                most = start + MAX_TEXT_BYTES + 1 if end is None else end
-                return bytes(self._ask("cat_file", name, start=start, end=most))
-            with self._path(name).open("rb") as file:
-                file.seek(start)
-                data = file.read(MAX_TEXT_BYTES + 1 if end is None else end - start)
+            size = self._path(name).stat().st_size if self.is_local else int(self._ask("size", name))
+            end = size if end is None else min(end, size)
+            if end - start > MAX_TEXT_BYTES:
+                raise PhotoError("too_large_file", f"{name}: {end - start} bytes, at most {MAX_TEXT_BYTES}")
+            if end <= start:  # S3 knows no empty part
+                return b""
+            if self.is_local:
+                with self._path(name).open("rb") as file:
+                    file.seek(start)
+                    data = file.read(end - start)
+            else:
+                data = bytes(self._ask("cat_file", name, start=start, end=end))
         except FileNotFoundError:
             raise PhotoError("not_found", name) from None
         except OSError as error:
             raise PhotoError("unreadable", f"{name}: {error.strerror or error}") from None
-        if len(data) > MAX_TEXT_BYTES:
-            raise PhotoError("too_large_file", f"{name}: more than {MAX_TEXT_BYTES} bytes")
+        _check_lines(data, name)
         return data
 
     def text(self, name: str) -> str:
@@ -94,12 +101,14 @@ class Raw:
         Raises DataMissingError where it is missing, empty, too large or not UTF-8.
         """
         try:
-            data = self.read(name, max_bytes=MAX_TEXT_BYTES).decode("utf-8-sig")
+            data = self.read(name, max_bytes=MAX_TEXT_BYTES)
+            _check_lines(data, name)
+            text = data.decode("utf-8-sig")
         except PhotoError as error:
             raise DataMissingError(f"{self.root}/{name}: {error} (docs/datasets.md says what belongs there)") from None
         except UnicodeDecodeError as error:
             raise DataMissingError(f"{self.root}/{name} is not UTF-8 text: {error}") from None
-        return data.replace("\r\n", "\n").replace("\r", "\n")
+        return text.replace("\r\n", "\n").replace("\r", "\n")
 
     @contextmanager
     def local(self, name: str) -> Iterator[Path]:
@@ -203,6 +212,18 @@ def _advice(root: str, error: Exception) -> str:
         "They come from the environment (S3: AWS_ENDPOINT_URL, AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY, AWS_PROFILE). "
         "What is complete stays: run it again"
     )
+
+
+def _check_lines(data: bytes, name: str) -> None:
+    """Raises PhotoError `too_large_file` for a line that takes much memory, and its cells far more."""
+    start = 0
+    while len(data) - start > MAX_LINE_BYTES:
+        window = data.rfind(b"\n", start, start + MAX_LINE_BYTES), data.rfind(b"\r", start, start + MAX_LINE_BYTES)
+        if max(window) < start:
+            raise PhotoError(
+                "too_large_file", f"{name}: a line of more than {MAX_LINE_BYTES} bytes, from byte {start} on"
+            )
+        start = max(window) + 1
 
 
 def _leads_out(name: str) -> bool:

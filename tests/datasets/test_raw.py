@@ -1,5 +1,6 @@
 """Files of a raw set: by name below the root, from a folder or a URL, never from elsewhere."""
 
+import os
 import pickle
 from pathlib import Path
 
@@ -7,7 +8,8 @@ import fsspec
 import pytest
 
 from slyk.datasets import listing
-from slyk.datasets.raw import Raw
+from slyk.datasets.lines import divided
+from slyk.datasets.raw import MAX_LINE_BYTES, Raw
 from slyk.errors import DataMissingError, PhotoError
 from tests.datasets.trees import in_memory
 
@@ -96,3 +98,21 @@ def test_a_url_in_memory() -> None:
     raw = Raw("memory://photos")
     assert [entry.path for entry in listing.scan("memory://photos")] == ["b/x.jpg"]
     assert raw.read("b/x.jpg") == b"bytes" and not Raw("memory://nothing").exists()
+
+
+@pytest.mark.parametrize("end", [b"\n", b"\r", b"\r\n"])
+def test_lines_without_end(tmp_path: Path, end: bytes) -> None:
+    """A label file of one line of a gigabyte would take ten of memory."""
+    most = MAX_LINE_BYTES - len(end)
+    (tmp_path / "long.txt").write_bytes(end.join([b"a" * most, b"b" * most, b"c" * MAX_LINE_BYTES]))
+    (tmp_path / "longer.txt").write_bytes(end.join([b"a" * most, b"b" * (MAX_LINE_BYTES + 1), b"c" * most]))
+    raw = Raw(tmp_path)
+    assert raw.text("long.txt")[-1] == "c" and len(raw.stretch("long.txt", 0, None)) > 3 * most
+    with pytest.raises(DataMissingError, match=r"longer\.txt: a line of more than 1048576 bytes"):
+        raw.text("longer.txt")
+    with pytest.raises(PhotoError, match="a line of more than"):
+        raw.stretch("longer.txt", 0, None)
+    assert divided(raw, "longer.txt", per_part=1) == ["longer.txt"]  # who reads it tells
+    os.truncate(tmp_path / "longer.txt", 2**40)
+    with pytest.raises(PhotoError, match=f"too_large_file: .* {2**40} bytes"):
+        raw.stretch("longer.txt", 0, None)

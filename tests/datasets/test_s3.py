@@ -122,6 +122,8 @@ def test_files_of_a_bucket(server: Server, tmp_path: Path) -> None:
     assert [(name, size) for name, size, _ in entries] == [(odd, 23), ("empty", 0), ("x/1.bin", 7), ("лица/ä€.jpg", 18)]
     assert entries[2].version == hashlib.md5(b"x/1.bin").hexdigest()
     assert found.read(odd) == odd.encode() and found.text("лица/ä€.jpg") == "лица/ä€.jpg"
+    assert [found.stretch("x/1.bin", 2, end) for end in (5, 70, None, 2)] == [b"1.b", b"1.bin", b"1.bin", b""]
+    assert found.stretch("empty", 0, None) == b""
     assert found.has("x/1.bin") and not found.has("x") and not found.has("x/2.bin") and not found.has("../evil.jpg")
     with found.local("x/1.bin") as path:
         assert path.read_bytes() == b"x/1.bin"
@@ -133,6 +135,8 @@ def test_files_of_a_bucket(server: Server, tmp_path: Path) -> None:
         found.read(odd, max_bytes=22)
     with pytest.raises(PhotoError, match="not_found"), found.local("none"):
         pass
+    with pytest.raises(PhotoError, match="not_found"):
+        found.stretch("none", 0, None)
     for url in ("s3://nowhere/set", f"s3://{BUCKET}/nothing"):
         with pytest.raises(DataMissingError, match=f"{url} not found: .* slyk data scan mine"):
             raw_root("mine", Dataset(reader="folder", root=url))
@@ -251,7 +255,8 @@ SCAN = ("jobs.cli", "data", "scan", "mine")
 FILES = ("--listing", "data/index/mine.files", "--out", "index.parquet", "--rejects", "rejects.parquet")
 INDEX = ("pipelines.index", "--dataset", "mine", *FILES)
 NORMALIZE = ("pipelines.normalize", "--dataset", "mine", "--index", "index.parquet", "--rejects", "rejects.parquet")
-OUT = ("--out", "shards", "--report", "report")
+SHARDS = "data/shards/mine"
+OUT = ("--out", SHARDS, "--report", "reports/data/mine")
 
 
 @pytest.fixture
@@ -261,8 +266,8 @@ def local(tmp_path: Path) -> Iterator[Path]:
     draw_table(root / "raw")
     write_set(root, "raw")
     for module, *arguments in (SCAN, INDEX, (*NORMALIZE, *OUT)):
-        run(root, module, *arguments, SLYK_NUM_CPUS="2")
-    assert len(list((root / "shards").glob("*.tar"))) == 8
+        run(root, module, *arguments)
+    assert len(list((root / SHARDS).glob("*.tar"))) == 8
     yield root
     wait_for(lambda: not processes_of(root), "the end of every Ray")
 
@@ -270,7 +275,7 @@ def local(tmp_path: Path) -> Iterator[Path]:
 @pytest.mark.slow
 def test_the_stages_on_a_bucket(local: Path, server: Server, tmp_path: Path) -> None:
     """Scan, index and normalize; the server dies in the middle, comes back, and only what is missing is written."""
-    root, settings = tmp_path / "remote", server.environment | {"SLYK_NUM_CPUS": "1"}
+    root, settings = tmp_path / "remote", server.environment
 
     def do(arguments: tuple[str, ...], status: int = 0) -> str:
         return run(root, *arguments, status=status, **settings)
@@ -281,7 +286,7 @@ def test_the_stages_on_a_bucket(local: Path, server: Server, tmp_path: Path) -> 
     server.fill(local / "raw")
     assert f"mine: {NUM_PEOPLE * NUM_PHOTOS + 1} files listed" in do(SCAN)
     do(INDEX)
-    stage, out = start(root, *NORMALIZE, *OUT, **settings), root / "shards"
+    stage, out = start(root, *NORMALIZE, *OUT, **settings, SLYK_PLAIN="0", SLYK_NUM_CPUS="1"), root / SHARDS
     wait_for(lambda: len(list(out.glob("*.json"))) >= 2, "two shards")
     server.end()
     said, _ = stage.communicate(timeout=200)
@@ -293,10 +298,10 @@ def test_the_stages_on_a_bucket(local: Path, server: Server, tmp_path: Path) -> 
     try:
         again.fill(local / "raw")
         said = do((*NORMALIZE, *OUT))
-        assert f"{len(complete)} of 8 shards are complete, writing {8 - len(complete)}" in said
+        assert f"{len(complete)} of 8 shards were complete, {8 - len(complete)} written" in said
         same = [name for name, old in complete.items() if (out / name).stat().st_ino == old.st_ino]
         assert len(same) == len(complete)
-        ours, theirs = contents(out), contents(local / "shards")
+        ours, theirs = contents(out), contents(local / SHARDS)
         assert ours.keys() == theirs.keys()
         assert {name for name in ours if ours[name] != theirs[name]} <= {
             name for name in ours if name.endswith(".json")
