@@ -1,16 +1,15 @@
 """What readers of label files share: numbers that are finite, keys, MATLAB files, units."""
 
-import io
 import re
 from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
-from scipy.io import loadmat
 
 from slyk.datasets.raw import Raw
 from slyk.errors import DataMissingError, PhotoError
 from slyk.geometry.camera import Array
+from slyk.matlab import variables
 
 
 def numbers(fields: Sequence[str], what: str) -> Array:
@@ -38,11 +37,14 @@ def key_of(path: str) -> str:
 
 
 def matlab(raw: Raw, name: str) -> dict[str, Any]:
-    """Variables of a MATLAB file (up to version 7). Raises DataMissingError where it is missing or damaged."""
+    """Variables of a MATLAB file (up to version 7). Raises DataMissingError where it is missing, damaged or claims too
+    much."""
     try:
-        return dict(loadmat(io.BytesIO(raw.read(name))))
+        data = raw.read(name)
     except PhotoError as error:
         raise DataMissingError(f"{raw.root}/{name}: {error} (docs/datasets.md says what belongs there)") from None
+    try:
+        return variables(data)
     except Exception as error:  # SciPy raises many kinds on damaged files
         raise DataMissingError(f"{raw.root}/{name} cannot be read as a MATLAB file: {error}") from None
 

@@ -29,6 +29,7 @@ from typing import Any
 import h5py
 import numpy as np
 
+from slyk.datasets import hdf5
 from slyk.datasets.fields import key_of, require
 from slyk.datasets.pictures import Image, container_of, place_of
 from slyk.datasets.raw import Raw
@@ -66,9 +67,9 @@ def read(raw: Raw, chosen: Sequence[str], options: ReadOptions) -> Iterator[Outc
         assert match is not None, f"{name} is no unit"
         try:
             file = _open(raw.root, name)
-            labels = np.asarray(_dataset(file, "label")[()], dtype=np.float64)
+            labels = np.asarray(hdf5.read(_dataset(file, "label")), dtype=np.float64)
             shape = _dataset(file, "data").shape
-        except PhotoError as error:
+        except (PhotoError, OSError, TypeError, ValueError) as error:
             raise DataMissingError(f"{raw.root}/{name}: {error} (docs/datasets.md says what belongs there)") from None
         if len(shape) != 4 or shape[1] != 3 or shape[2] != shape[3] or labels.ndim != 2 or len(labels) != shape[0]:
             wanted = "(N, 3, S, S) and (N, at least 4)"
@@ -91,8 +92,8 @@ def picture(raw: Raw, name: str, canvas: Canvas | None = None) -> Image:
     if not place.isdecimal() or int(place) >= data.shape[0]:
         raise PhotoError("not_found", f"{name}: the file holds pictures 0 to {data.shape[0] - 1}")
     try:
-        pixels = np.asarray(data[int(place)])
-    except OSError as error:
+        pixels = np.asarray(hdf5.read(data, int(place)))
+    except (OSError, ValueError) as error:
         raise PhotoError("unreadable", f"{name}: {error}") from None
     return np.ascontiguousarray(np.clip(np.rint(pixels), 0, 255).astype(np.uint8).transpose(1, 2, 0))
 

@@ -75,7 +75,8 @@ class Raw:
         `too_large_file`, `unreadable`."""
         try:
             if not self.is_local:
-                return bytes(self._ask("cat_file", name, start=start, end=end))
+                most = start + MAX_TEXT_BYTES + 1 if end is None else end
+                return bytes(self._ask("cat_file", name, start=start, end=most))
             with self._path(name).open("rb") as file:
                 file.seek(start)
                 data = file.read(MAX_TEXT_BYTES + 1 if end is None else end - start)
@@ -208,12 +209,23 @@ def _leads_out(name: str) -> bool:
     return name.startswith("/") or ".." in PurePosixPath(name).parts
 
 
+def _is_file(entry: "os.DirEntry[str]", base: Path) -> bool:
+    """Whether it is a regular file, or a link to one inside of the root."""
+    if not entry.is_symlink():
+        return entry.is_file()
+    try:
+        path = Path(entry.path).resolve(strict=True)
+    except (OSError, RuntimeError):  # it leads nowhere, or in a circle
+        return False
+    return path.is_relative_to(base) and path.is_file()
+
+
 def _below(folder: str, prefix: str, base: Path) -> Iterator[tuple[str, int, str]]:
     """What `Raw.entries` gives of a folder, in any order. Links to folders are not followed: they may go in circles."""
     with os.scandir(folder) as entries:
         for entry in entries:
             if entry.is_dir(follow_symlinks=False):
                 yield from _below(entry.path, f"{prefix}{entry.name}/", base)
-            elif entry.is_file() and (not entry.is_symlink() or Path(entry.path).resolve().is_relative_to(base)):
+            elif _is_file(entry, base):
                 status = entry.stat()
                 yield f"{prefix}{entry.name}", status.st_size, str(status.st_mtime_ns)

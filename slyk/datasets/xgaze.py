@@ -28,6 +28,7 @@ from typing import Any, NamedTuple
 import cv2
 import numpy as np
 
+from slyk.calibration import open_storage
 from slyk.datasets.fields import key_of, numbers, require, unit
 from slyk.datasets.lines import unread
 from slyk.datasets.pictures import Image, photo_file
@@ -143,7 +144,7 @@ def listed(raw: Raw) -> dict[str, list[str]]:
         lists = json.loads(raw.text(SPLIT))
         lists.setdefault("test_person_specific", lists.get("test_specific", []))
         return {part: [PurePosixPath(file).stem for file in lists.get(part, [])] for part in PARTS}
-    except (AttributeError, TypeError, ValueError) as error:
+    except (AttributeError, RecursionError, TypeError, ValueError) as error:
         raise DataMissingError(f"{raw.root}/{SPLIT} does not list files of {', '.join(PARTS)}: {error}") from None
 
 
@@ -175,7 +176,7 @@ def camera_of(root: str, subject: str, number: int) -> Camera:
     name = f"avg_cams_final/{subject}/cam{number:02d}.xml"
     text = Raw(root).text(name)
     try:
-        storage = cv2.FileStorage(text, cv2.FILE_STORAGE_READ | cv2.FILE_STORAGE_MEMORY)
+        storage = open_storage(text)
         size = [storage.getNode(f"image_{side}").real() for side in ("Width", "Height")]
         matrix, distortion = (storage.getNode(key).mat() for key in ("Camera_Matrix", "Distortion_Coefficients"))
         storage.release()

@@ -24,6 +24,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from slyk.datasets import hdf5
 from slyk.datasets.fields import require
 from slyk.datasets.pictures import Image, container_of, place_of
 from slyk.datasets.raw import Raw
@@ -43,7 +44,7 @@ PER_TASK = 1
 FOCAL_PX = 960.0
 DISTANCE_MM = 600.0
 SIDE_PX = 224
-MAX_PICTURES = 1_000_000
+MAX_PICTURES = 100_000
 """Of a person; ETH-XGaze's have some 10,000. What claims more is not read into memory."""
 MAX_SIDE_PX = 2048
 EYES_OFF = 0.15
@@ -103,7 +104,7 @@ def picture(raw: Raw, name: str, canvas: Canvas | None = None) -> Image:
     if not place.isdecimal() or int(place) >= patches.shape[0]:
         raise PhotoError("not_found", f"{name}: the file holds {patches.shape[0]} pictures")
     with _told(name):
-        return np.asarray(patches[int(place)], dtype=np.uint8)
+        return np.asarray(hdf5.read(patches, int(place)), dtype=np.uint8)
 
 
 class _Held:
@@ -144,7 +145,9 @@ def _person(file: Any, name: str, parts: dict[str, frozenset[str]]) -> Person:
     assert match is not None, f"{name} is none of the units"
     count, side_px = _patches(file, name).shape[:2]
     found = {key: _dataset(file, name, key, (count, *shape)) for key, shape in _SHAPES.items()}
-    values = {k: np.asarray(v, np.float64).reshape(count, *_SHAPES[k]) for k, v in found.items() if v is not None}
+    with _told(name):
+        read = {key: np.asarray(hdf5.read(value), np.float64) for key, value in found.items() if value is not None}
+    values = {key: value.reshape(count, *_SHAPES[key]) for key, value in read.items()}
     return Person(match[2], match[1], part_of(match[2], match[1], parts), side_px, count, values)
 
 

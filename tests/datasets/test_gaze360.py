@@ -20,7 +20,7 @@ from slyk.geometry.camera import project
 from slyk.geometry.normalize import normalizing_rotation
 from slyk.shards.crops import CropSpec, crop
 from slyk.shards.sample import from_crops
-from tests.datasets.trees import only, read_tree, shown_at
+from tests.datasets.trees import only_record, read_tree, shown_at
 from tests.layouts.rendered import Array, Export, Row, angle_deg, array, unit
 
 FULL = np.array([3382.0, 4096.0])
@@ -29,7 +29,7 @@ NOTHING = (-1.0, -1.0, -1.0, -1.0)
 
 
 outcomes = partial(read_tree, gaze360)
-only = partial(only, gaze360)
+only = partial(only_record, gaze360)
 
 
 def row(**changed: Any) -> dict[str, Any]:

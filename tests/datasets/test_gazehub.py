@@ -19,7 +19,7 @@ from slyk.geometry.normalize import homography, normalizing_rotation
 from slyk.layouts.common import read_image, rotation_vector
 from slyk.shards.crops import CropSpec, Image, crop
 from slyk.shards.sample import from_crops
-from tests.datasets.trees import only, read_tree, shown_at
+from tests.datasets.trees import only_record, read_tree, shown_at
 from tests.layouts.rendered import Array, Export, angle_deg, array, unit
 
 MPII = "Face Left Right Origin WhichEye 3DGaze 3DHead 2DGaze 2DHead Rmat Smat GazeOrigin"
@@ -42,7 +42,7 @@ LINES = {
 
 
 outcomes = partial(read_tree, gazehub)
-only = partial(only, gazehub)
+only = partial(only_record, gazehub)
 
 
 def make(root: Path, text: str, name: str = "Label/p00.label") -> Raw:

@@ -9,9 +9,10 @@ import pytest
 from slyk.datasets import listing
 from slyk.datasets.raw import Raw
 from slyk.errors import DataMissingError, PhotoError
+from tests.datasets.trees import in_memory
 
 
-@pytest.fixture(params=["folder", "link", "url"])
+@pytest.fixture(params=["folder", "link", "file", "url"])
 def raw(request: pytest.FixtureRequest, tmp_path: Path) -> Raw:
     """The same three files behind each kind of root."""
     root = tmp_path / "set"
@@ -25,7 +26,7 @@ def raw(request: pytest.FixtureRequest, tmp_path: Path) -> Raw:
     if request.param == "link":
         (tmp_path / "link").symlink_to(root)
         return Raw(tmp_path / "link")
-    return Raw(root.as_uri())
+    return Raw(f"file://{root}/") if request.param == "file" else in_memory(root)
 
 
 def test_the_same_files_behind_any_root(raw: Raw) -> None:
@@ -75,6 +76,19 @@ def test_links_that_lead_out_are_not_followed(tmp_path: Path) -> None:
         raw.read("out.jpg")
     with pytest.raises(PhotoError, match="outside_root"), raw.local("out.jpg"):
         pass
+    with pytest.raises(PhotoError, match="outside_root"):
+        Raw(f"file://{root}").read("out.jpg")
+
+
+@pytest.mark.parametrize("name", ["null\0.txt", "circle.txt", "long" * 100, "a" + "/a" * 5000, "file.txt/below"])
+def test_names_of_no_file(tmp_path: Path, name: str) -> None:
+    """As a label file may hold them; none ends a stage."""
+    (tmp_path / "circle.txt").symlink_to(tmp_path / "circle.txt")
+    (tmp_path / "file.txt").write_text("x")
+    raw = Raw(tmp_path)
+    assert not raw.has(name) and [entry.path for entry in listing.scan(tmp_path)] == ["file.txt"]
+    with pytest.raises(PhotoError, match=r"not_found|unreadable"):
+        raw.read(name)
 
 
 def test_a_url_in_memory() -> None:

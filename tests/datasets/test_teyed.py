@@ -15,7 +15,7 @@ from slyk.datasets.teyed import picture, units
 from slyk.errors import DataMissingError, PhotoError
 from slyk.geometry.angles import pitchyaw_from_vector
 from slyk.layouts.teyed import side_shown
-from tests.datasets.trees import read_tree
+from tests.datasets.trees import in_memory, read_tree
 from tests.layouts.rendered import Export, Exported, Row, angle_deg, array
 
 TRACKER = "TEyeDSSingleFiles/Dikablis"
@@ -225,7 +225,7 @@ def test_pictures_are_the_frames(exported: Export) -> None:
     records = [outcome.records[0] for outcome in outcomes(Raw(made.out))]
     order = np.random.default_rng(5).permutation(len(records))
     photos = [cv2.imread(str(made.source / rows_of(made, record)["photo"])) for record in records]
-    for raw in (Raw(made.out), Raw(made.out.as_uri())):
+    for raw in (Raw(made.out), in_memory(made.out)):
         in_order = [picture(raw, record.photo) for record in records]
         for shown, photo, record in zip(in_order, photos, records, strict=True):
             assert photo is not None and shown.shape == photo.shape and shown.dtype == np.uint8

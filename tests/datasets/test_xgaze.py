@@ -19,7 +19,7 @@ from slyk.geometry.camera import Array, project
 from slyk.geometry.normalize import homography
 from slyk.layouts import xgaze as layout
 from slyk.shards.crops import CropSpec, Image, crop
-from tests.datasets.trees import only, read_tree
+from tests.datasets.trees import only_record, read_tree
 from tests.layouts.rendered import Export, Exported, Row, angle_deg, array
 from tests.photos import REAL_DATA
 
@@ -33,7 +33,7 @@ LANDMARKS = np.stack([np.arange(68.0), np.arange(68.0) + 20], axis=1)
 
 
 outcomes = partial(read_tree, xgaze)
-only = partial(only, xgaze)
+only = partial(only_record, xgaze)
 
 
 def write_xml(

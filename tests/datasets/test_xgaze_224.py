@@ -23,7 +23,7 @@ from slyk.geometry.camera import project
 from slyk.geometry.cut_faces import normalized_face
 from slyk.geometry.normalize import normalizing_rotation
 from slyk.shards.crops import CropSpec, crop
-from tests.datasets.trees import read_tree, records_of
+from tests.datasets.trees import in_memory, read_tree, records_of
 from tests.layouts.rendered import Export, angle_deg
 
 Content = dict[str, NDArray[Any]]
@@ -377,7 +377,7 @@ def test_a_file_stays_open_until_another_is_asked_for(tmp_path: Path, monkeypatc
 def test_behind_a_url(tmp_path: Path) -> None:
     values = content()
     make(tmp_path / "Gesichter ä", values)
-    raw = Raw(f"file://{tmp_path}/Gesichter ä")
+    raw = in_memory(tmp_path / "Gesichter ä")
     found = records(raw)
     assert [record.photo for record in found] == [f"train/subject0000.h5#{index}" for index in range(3)]
     assert np.array_equal(picture(raw, found[2].photo), values["face_patch"][2])

@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import cv2
+import fsspec
 import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -26,6 +27,13 @@ class Indexed(NamedTuple):
     rejects: list[tuple[str, str]]
 
 
+def in_memory(root: Path) -> Raw:
+    """The files of a tree behind a URL."""
+    files = {f"{root}/{path.relative_to(root)}": path.read_bytes() for path in root.rglob("*") if path.is_file()}
+    fsspec.filesystem("memory").pipe(files)
+    return Raw(f"memory:/{root}")
+
+
 def read_tree(module: Reader, root: Path | Raw, options: ReadOptions | None = None) -> list[Outcome]:
     """The outcomes of all that a reader finds in a tree."""
     raw = root if isinstance(root, Raw) else Raw(root)
@@ -38,7 +46,7 @@ def records_of(module: Reader, root: Path | Raw, options: ReadOptions | None = N
     return [one(outcome) for outcome in read_tree(module, root, options)]
 
 
-def only(module: Reader, root: Path | Raw, options: ReadOptions | None = None) -> Record:
+def only_record(module: Reader, root: Path | Raw, options: ReadOptions | None = None) -> Record:
     """The record of a tree that has one."""
     (record,) = records_of(module, root, options)
     return record
