@@ -53,7 +53,8 @@ def make(root: Path, rows: Sequence[dict[str, Any]], recordings: Sequence[str] =
         if 0 <= r["recording"] < len(recordings):
             path = root / f"imgs/{recordings[r['recording']]}/head/{r['person_identity']:06d}/{r['frame']:06d}.jpg"
             path.parent.mkdir(parents=True, exist_ok=True)
-            cv2.imencode(".jpg", np.full((100, 200, 3), 90, np.uint8))[1].tofile(path)
+            photo = np.random.default_rng(0).integers(0, 256, (100, 200, 3), dtype=np.uint8)  # more than a header
+            cv2.imencode(".jpg", photo)[1].tofile(path)
     return Raw(root)
 
 

@@ -19,7 +19,7 @@ def content(num: int = 3, side_px: int = 32) -> Content:
     rng = np.random.default_rng(0)
     return {
         "face_patch": rng.integers(0, 256, (num, side_px, side_px, 3), np.uint8),
-        "face_gaze": np.array([[0.0, 0.0], [0.3, 0.0], [0.0, 0.3]] * num, np.float32)[:num],
+        "face_gaze": np.array([[0.0, 0.0], [0.3, 0.0], [0.0, 0.3]] * num, np.float32)[:num].reshape(num, 2),
         "face_head_pose": np.zeros((num, 2), np.float32),
         "face_mat_norm": np.tile(np.eye(3, dtype=np.float32), (num, 1, 1)),
         "frame_index": np.arange(num)[:, None],
@@ -32,7 +32,8 @@ def make(root: Path, values: Content, name: str = "train/subject0000.h5") -> Raw
     (root / name).parent.mkdir(parents=True, exist_ok=True)
     with h5py.File(root / name, "w") as file:
         for key, value in values.items():
-            file.create_dataset(key, data=value, chunks=(1, *value.shape[1:]), compression="lzf")
+            chunks = (1, *value.shape[1:]) if len(value) else None
+            file.create_dataset(key, data=value, chunks=chunks, compression="lzf" if chunks else None)
     return Raw(root)
 
 
