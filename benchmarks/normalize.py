@@ -104,7 +104,7 @@ def parts(cache: Path, num_frames: int) -> list[Line]:
         for name, value in seconds.items()
         if name != "whole"
     ]
-    beside = sum(value for name, value in seconds.items() if name not in ("whole", "report"))
+    beside = sum(value for name, value in seconds.items() if name != "whole")
     return [*lines, at_most("digests, measures, sidecars and manifest, share", beside / seconds["whole"], 0.05)]
 
 

@@ -1,5 +1,6 @@
 """The programs behind `benchmarks.normalize`: the floor, the stage and its peers on the same frames, a process each."""
 
+import hashlib
 import io
 import json
 import os
@@ -8,6 +9,7 @@ import shutil
 import sys
 import tarfile
 import time
+import zlib
 from collections.abc import Callable, Sequence
 from functools import partial
 from pathlib import Path
@@ -28,7 +30,7 @@ from slyk.datasets.raw import Raw
 from slyk.datasets.record import Outcome, Record
 from slyk.geometry.camera import Array
 from slyk.geometry.normalize import FaceGeometry, homography, normalizing_rotation
-from slyk.shards import manifest
+from slyk.shards import manifest, write
 from slyk.shards.crops import CropSpec
 from slyk.synthetic.render import render_person
 
@@ -240,6 +242,37 @@ def over_ray(folder: str, num_frames: int, repeats: int) -> dict[str, Any]:
     return {"start_s": started, "warm_s": warmed, "rates": rates}
 
 
+def parts(folder: str, num_frames: int) -> dict[str, float]:
+    """Seconds of the whole, and of what stands beside the pictures, measured from inside in one pass."""
+    place = Path(folder)
+    pin()
+    index = write_index(place, num_frames)
+    spent: dict[str, float] = {}
+
+    def timed(owner: Any, name: str, part: str) -> None:
+        function = getattr(owner, name)
+
+        def run(*arguments: Any, **options: Any) -> Any:
+            start = time.perf_counter()
+            try:
+                return function(*arguments, **options)
+            finally:
+                spent[part] = spent.get(part, 0.0) + time.perf_counter() - start
+
+        setattr(owner, name, run)
+
+    timed(hashlib, "sha256", "digests")
+    timed(zlib, "crc32", "digests")
+    timed(write, "measure", "measures")
+    timed(json, "dumps", "sidecars")
+    timed(manifest, "write", "manifest")
+    start = time.perf_counter()
+    normalize(place, index, place / "parts")
+    spent["whole"] = time.perf_counter() - start
+    remove(place / "parts")
+    return spent
+
+
 def memory(folder: str, num_frames: int) -> float:
     """Peak resident memory in MB of a process that normalizes so many frames."""
     place = Path(folder)
@@ -272,7 +305,7 @@ def remove(path: Path) -> None:
     path.unlink(missing_ok=True)
 
 
-PROGRAMS: dict[str, Callable[..., Any]] = {f.__name__: f for f in (one_core, floors, over_ray, memory, index)}
+PROGRAMS: dict[str, Callable[..., Any]] = {f.__name__: f for f in (one_core, floors, over_ray, parts, memory, index)}
 
 if __name__ == "__main__":
     print(json.dumps(PROGRAMS[sys.argv[1]](**json.loads(sys.argv[2]))))

@@ -25,7 +25,7 @@ from slyk.files import resolve, write_json
 CODE = Path(__file__).with_name("pyfunc.py")
 REQUIRED = (
     *("torch", "torchvision", "timm", "numpy", "pandas", "pyarrow", "scipy"),
-    *("opencv-python-headless", "simplejpeg", "safetensors", "pydantic", "pyyaml", "typing-extensions"),
+    *("opencv-python-headless", "simplejpeg", "safetensors", "pydantic", "pyyaml", "typing_extensions"),
 )
 
 

@@ -1,6 +1,8 @@
 """`slyk shards verify` and `slyk shards show`: are the shards as they were written, and what is in them."""
 
+import gc
 import os
+import warnings
 from collections import Counter
 from pathlib import Path
 
@@ -40,15 +42,14 @@ def verify_shards(name: str) -> None:
 
 
 def _count_by_webdataset(tars: list[Path]) -> int:
-    """Samples as others read them. It runs nothing and opens these files alone: no decoders, no pipes."""
+    """Samples as others read them; without a decoder nothing that they hold is run."""
     os.environ["WDS_SECURE"] = "1"
-    from webdataset import tariterators
+    from webdataset import WebDataset
 
-    count = 0
-    for tar in tars:
-        with tar.open("rb") as file:
-            members = tariterators.tar_file_iterator(file)
-            count += sum(1 for _ in tariterators.group_by_keys(members))
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", ResourceWarning)  # it leaves the closing of files to the garbage collector
+        count = sum(1 for _ in WebDataset([str(tar) for tar in tars], shardshuffle=False)) if tars else 0
+        gc.collect()
     return count
 
 

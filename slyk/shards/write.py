@@ -3,7 +3,6 @@
 import errno
 import hashlib
 import json
-import os
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict, dataclass
@@ -81,7 +80,7 @@ def write_shard(
 
     The samples, of faces or of eyes as `spec` says for the whole set, go into `folder/NAME.tar`. A photo that cannot be
     used is kept out and told in the sidecar's `rejects`. The sidecar is written last: a shard without one is not
-    complete. Raises OSError where the machine and not the photo is the cause: no memory, a full disk.
+    complete. Raises SlykError or OSError where the machine and not a photo is the cause: no memory, a full disk.
     """
     tar, eyes, tags, rejects, num_labelled = Tar(), Counter[str](), Counter[str](), list[Reject](), 0
     measures: dict[str, dict[str, Any]] = {}
@@ -180,13 +179,23 @@ def _finish(record: Record, shown: Crops | Eye, spec: CropSpec | EyeSpec, jpeg_q
 
 
 def _reject(record: Record, error: Exception) -> Reject:
-    """What is told of a photo whose sample could not be made. Raises what does not concern the photo."""
+    """What is told of a photo whose sample could not be made. Raises SlykError for what does not concern the photo."""
+    kind = type(error)
     if isinstance(error, PhotoError):
-        return Reject(record.key, record.photo, "normalize", error.reason, error.detail, type(error).__name__)
-    if isinstance(error, MemoryError) or getattr(error, "code", 0) == cv2.Error.STS_NO_MEM:
-        raise OSError(errno.ENOMEM, os.strerror(errno.ENOMEM), record.photo) from error
-    if isinstance(error, SlykError | ConnectionError) or getattr(error, "errno", 0) in _OF_THE_MACHINE:
+        return Reject(record.key, record.photo, "normalize", error.reason, error.detail, kind.__name__)
+    if isinstance(error, SlykError):
         raise error
-    kind, told = type(error), " ".join(str(getattr(error, "err", error)).split())[:200]  # cv2.error tells its lines too
+    told = " ".join(str(getattr(error, "err", error)).split())[:200]  # cv2.error tells places in its source too
+    if _is_of_the_machine(error):
+        raise SlykError(
+            f"{record.photo}: {told or 'no memory left'}. The cause is the machine and not the photo: free memory, "
+            "disk or connections and run again; shards that are complete stay"
+        ) from error
     name = kind.__name__ if kind.__module__ == "builtins" else f"{kind.__module__}.{kind.__name__}"
     return Reject(record.key, record.photo, "normalize", "unreadable", told, name)
+
+
+def _is_of_the_machine(error: Exception) -> bool:
+    if isinstance(error, cv2.error):
+        return error.code == cv2.Error.STS_NO_MEM
+    return isinstance(error, MemoryError | ConnectionError) or getattr(error, "errno", 0) in _OF_THE_MACHINE

@@ -2,20 +2,22 @@
 
 import shutil
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 import cv2
 import numpy as np
 import pytest
 
-from slyk.datasets import affectnet, listing
-from slyk.datasets.affectnet import read, units
+from slyk.datasets import affectnet
+from slyk.datasets.affectnet import units
 from slyk.datasets.expressions import AFFECTNET, RAF_DB
 from slyk.datasets.raw import Raw
-from slyk.datasets.record import Outcome, ReadOptions, Record, from_row, to_row
+from slyk.datasets.record import from_row, to_row
 from slyk.errors import DataMissingError
 from slyk.geometry.camera import project
 from slyk.shards.crops import CropSpec, crop
+from tests.datasets.trees import one, read_tree, save_text
 from tests.layouts.rendered import Array, Export, Exported, Row, array
 
 HEADER = "subDirectory_filePath,face_x,face_y,face_width,face_height,facial_landmarks,expression,valence,arousal"
@@ -25,19 +27,11 @@ LINE = f"1/a.jpg,10,20,150,160,{POINTS},3,0.5,-0.25"
 CLASS = {name: number for number, name in AFFECTNET.items()}
 
 
-def outcomes(root: Path) -> list[Outcome]:
-    return list(read(Raw(root), units([entry.path for entry in listing.scan(root)]), ReadOptions()))
+outcomes = partial(read_tree, affectnet)
 
 
 def make(root: Path, text: str, name: str = TRAINING) -> Path:
-    (root / name).parent.mkdir(parents=True, exist_ok=True)
-    (root / name).write_bytes(text.encode())
-    return root
-
-
-def one(outcome: Outcome) -> Record:
-    (record,) = outcome.records
-    return record
+    return save_text(root, text, name)
 
 
 def csv_line(row: Row, path: str) -> str:

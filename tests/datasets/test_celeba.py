@@ -1,19 +1,21 @@
 """CelebA: both folders, with and without landmarks and identities, and lines as they should not be."""
 
 from collections.abc import Mapping
+from functools import partial
 from pathlib import Path
 
 import cv2
 import numpy as np
 import pytest
 
-from slyk.datasets import celeba, listing
-from slyk.datasets.celeba import ATTRIBUTES, EYES_PX, read, units
+from slyk.datasets import celeba
+from slyk.datasets.celeba import ATTRIBUTES, EYES_PX, units
 from slyk.datasets.raw import Raw
-from slyk.datasets.record import Outcome, ReadOptions, Record, from_row, to_row
+from slyk.datasets.record import Record, from_row, to_row
 from slyk.errors import DataMissingError
 from slyk.geometry.camera import project
 from slyk.shards.crops import CropSpec, crop
+from tests.datasets.trees import one, read_tree
 
 NAMES = "5_o_Clock_Shadow Arched_Eyebrows Smiling Young"
 LINES = ["000001.jpg -1  1  1 -1", "000002.jpg  1 -1 -1 -1", "000003.jpg -1 -1 -1  1"]
@@ -24,6 +26,9 @@ lefteye_x lefteye_y righteye_x righteye_y nose_x nose_y leftmouth_x leftmouth_y 
 000002.jpg 69  110  107  112   81  135   70  151  108  153
 """
 OWN_FOLDERS = {ATTRIBUTES: "Anno", "identity_CelebA.txt": "Anno", "list_landmarks_align_celeba.txt": "Anno"}
+
+
+outcomes = partial(read_tree, celeba)
 
 
 def make(
@@ -42,15 +47,6 @@ def make(
         folder.mkdir(parents=True, exist_ok=True)
         (folder / name).write_bytes(text.encode())
     return root
-
-
-def outcomes(root: Path) -> list[Outcome]:
-    return list(read(Raw(root), units([entry.path for entry in listing.scan(root)]), ReadOptions()))
-
-
-def one(outcome: Outcome) -> Record:
-    (record,) = outcome.records
-    return record
 
 
 def eyes_px(record: Record) -> np.ndarray[tuple[int, ...], np.dtype[np.float64]]:

@@ -1,7 +1,7 @@
 """FERPlus: votes and pictures in both layouts, the real votes, and rows as they should not be."""
 
-import os
 from collections import Counter
+from functools import partial
 from pathlib import Path
 
 import cv2
@@ -9,20 +9,24 @@ import fsspec
 import numpy as np
 import pytest
 
-from slyk.datasets import ferplus, listing
+from slyk.datasets import ferplus
 from slyk.datasets.expressions import FERPLUS
-from slyk.datasets.ferplus import EYES_PX, PIXELS, VOTES, picture, read, units
+from slyk.datasets.ferplus import EYES_PX, PIXELS, VOTES, picture, units
 from slyk.datasets.pictures import Image
 from slyk.datasets.raw import Raw
-from slyk.datasets.record import Outcome, ReadOptions, Record, from_row, to_row
+from slyk.datasets.record import from_row, to_row
 from slyk.errors import DataMissingError, PhotoError
 from slyk.geometry.camera import project
 from slyk.shards.crops import CropSpec, crop
-from tests.drawn import REPOSITORY
+from tests.datasets.trees import one, read_tree
+from tests.photos import REAL_DATA
 
-REAL_VOTES = Path(os.environ.get("SLYK_REAL_DATA", REPOSITORY.parent / "shared" / "data")) / "ferplus" / VOTES
+REAL_VOTES = REAL_DATA / "ferplus" / VOTES
 VOTES_HEADER, PIXELS_HEADER = f"Usage,Image name,{','.join(FERPLUS)}", "emotion,pixels,Usage"
 HAPPY = "1,8,0,0,0,0,0,0,1,0"
+
+
+outcomes = partial(read_tree, ferplus)
 
 
 def face(seed: int) -> Image:
@@ -41,15 +45,6 @@ def make(root: Path, votes: list[str], rows: list[str], end: str = "\n") -> Raw:
     (root / VOTES).write_bytes(end.join([VOTES_HEADER, *votes, ""]).encode())
     (root / PIXELS).write_bytes(end.join([PIXELS_HEADER, *rows, ""]).encode())
     return Raw(root)
-
-
-def outcomes(raw: Raw) -> list[Outcome]:
-    return list(read(raw, units([entry.path for entry in listing.scan(raw.root)]), ReadOptions()))
-
-
-def one(outcome: Outcome) -> Record:
-    (record,) = outcome.records
-    return record
 
 
 def test_votes_and_pictures_of_the_csv_files(tmp_path: Path, spec: CropSpec) -> None:

@@ -1,6 +1,7 @@
 """Gaze360: a rendered set in its layout, rows worked by hand, and rows as they should not be."""
 
 from collections.abc import Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -12,18 +13,23 @@ from scipy.io import loadmat, savemat
 from slyk.datasets import gaze360, listing
 from slyk.datasets.gaze360 import read, units
 from slyk.datasets.raw import Raw
-from slyk.datasets.record import Outcome, ReadOptions, Record, from_row, to_row
+from slyk.datasets.record import ReadOptions, from_row, to_row
 from slyk.errors import DataMissingError
 from slyk.geometry.angles import vector_from_pitchyaw
 from slyk.geometry.camera import project
 from slyk.geometry.normalize import normalizing_rotation
 from slyk.shards.crops import CropSpec, crop
 from slyk.shards.sample import from_crops
+from tests.datasets.trees import only_record, read_tree, shown_at
 from tests.layouts.rendered import Array, Export, Row, angle_deg, array, unit
 
 FULL = np.array([3382.0, 4096.0])
 HEAD = (1000.0, 800.0, 400.0, 400.0)  # px of the full frame
 NOTHING = (-1.0, -1.0, -1.0, -1.0)
+
+
+outcomes = partial(read_tree, gaze360)
+only = partial(only_record, gaze360)
 
 
 def row(**changed: Any) -> dict[str, Any]:
@@ -69,25 +75,6 @@ def cell(words: Sequence[str]) -> Any:
     cells = np.empty((1, len(words)), dtype=object)
     cells[0] = list(words)
     return cells
-
-
-def outcomes(raw: Raw) -> list[Outcome]:
-    return list(read(raw, units([entry.path for entry in listing.scan(raw.root)]), ReadOptions()))
-
-
-def only(raw: Raw) -> Record:
-    (outcome,) = outcomes(raw)
-    assert outcome.records, outcome
-    return outcome.records[0]
-
-
-def shown_at(marked_px: Array, size: tuple[int, ...], record: Record, spec: CropSpec, eye: int) -> Array:
-    """Where (2,) a white disc at a pixel of a black picture comes out in the crop of an eye."""
-    marked = np.zeros(size, np.uint8)
-    cv2.circle(marked, (round(float(marked_px[0])), round(float(marked_px[1]))), 1, (255, 255, 255), -1)
-    crops = crop(marked, record.face, spec)
-    shown = (crops.right, crops.left)[eye].astype(np.float64).sum(axis=2)
-    return np.array([(shown.sum(axis=k) @ np.arange(len(shown))) / shown.sum() for k in (0, 1)])
 
 
 def seen_from_the_ray(row: Row) -> Array:
@@ -149,7 +136,7 @@ def test_eye_crops_are_cut_about_the_eyes(exported: Export, spec: CropSpec) -> N
         assert photo.shape[:2] == tuple(row["size_px"][::-1])
         pixels = project(array(row, "camera", 3, 3), array(row, "eyes_mm", 2, 3))
         for eye, pixel in enumerate(pixels):
-            place = shown_at(pixel, photo.shape, outcome.records[0], spec, eye)
+            place = shown_at(pixel, photo.shape, outcome.records[0], spec, eye, radius_px=1)
             assert np.abs(place - spec.eye_square_px / 2).max() < spec.eye_square_px / 6
         count += 1
     assert count >= 2

@@ -1,5 +1,6 @@
 """GazeHub's processed layout: rendered people processed as its scripts do, lines of each set, and wrong ones."""
 
+from functools import partial
 from pathlib import Path
 
 import cv2
@@ -7,10 +8,10 @@ import numpy as np
 import pytest
 from scipy.io import loadmat
 
-from slyk.datasets import listing
+from slyk.datasets import gazehub
 from slyk.datasets.gazehub import picture, read, units
 from slyk.datasets.raw import Raw
-from slyk.datasets.record import Outcome, ReadOptions, Record, from_row, to_row
+from slyk.datasets.record import ReadOptions, Record, from_row, to_row
 from slyk.errors import DataMissingError
 from slyk.geometry.angles import head_pitchyaw, pitchyaw_from_vector, vector_from_pitchyaw
 from slyk.geometry.camera import project
@@ -18,6 +19,7 @@ from slyk.geometry.normalize import homography, normalizing_rotation
 from slyk.layouts.common import read_image, rotation_vector
 from slyk.shards.crops import CropSpec, Image, crop
 from slyk.shards.sample import from_crops
+from tests.datasets.trees import only_record, read_tree, shown_at
 from tests.layouts.rendered import Array, Export, angle_deg, array, unit
 
 MPII = "Face Left Right Origin WhichEye 3DGaze 3DHead 2DGaze 2DHead Rmat Smat GazeOrigin"
@@ -39,21 +41,15 @@ LINES = {
 }
 
 
+outcomes = partial(read_tree, gazehub)
+only = partial(only_record, gazehub)
+
+
 def make(root: Path, text: str, name: str = "Label/p00.label") -> Raw:
     path = root / name
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_bytes(text.encode())
     return Raw(root)
-
-
-def outcomes(raw: Raw) -> list[Outcome]:
-    return list(read(raw, units([entry.path for entry in listing.scan(raw.root)]), ReadOptions()))
-
-
-def only(raw: Raw) -> Record:
-    (outcome,) = outcomes(raw)
-    assert outcome.records, outcome
-    return outcome.records[0]
 
 
 def gaze_deg(record: Record) -> Array:
@@ -69,15 +65,6 @@ def text(values: Array) -> str:
 def save(path: Path, image: Image) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
     cv2.imencode(".jpg", image)[1].tofile(path)
-
-
-def shown_at(marked_px: Array, size: tuple[int, ...], record: Record, spec: CropSpec, eye: int) -> Array:
-    """Where (2,) a white disc at a pixel of a black picture comes out in the crop of an eye."""
-    marked = np.zeros(size, np.uint8)
-    cv2.circle(marked, (round(float(marked_px[0])), round(float(marked_px[1]))), 2, (255, 255, 255), -1)
-    crops = crop(marked, record.face, spec)
-    shown = (crops.right, crops.left)[eye].astype(np.float64).sum(axis=2)
-    return np.array([(shown.sum(axis=k) @ np.arange(len(shown))) / shown.sum() for k in (0, 1)])
 
 
 def process_mpii(exported: Export, root: Path) -> tuple[list[Array], list[Array]]:

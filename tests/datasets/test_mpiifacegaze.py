@@ -1,28 +1,31 @@
 """MPIIFaceGaze: a rendered set in its layout, and lines as they should not be."""
 
 import io
-import os
+from functools import partial
 from pathlib import Path
 
 import numpy as np
 import pytest
 from scipy.io import savemat
 
-from slyk.datasets import listing, mpiifacegaze, synthetic
-from slyk.datasets.mpiifacegaze import read, units
+from slyk.datasets import mpiifacegaze, synthetic
+from slyk.datasets.mpiifacegaze import units
 from slyk.datasets.raw import Raw
-from slyk.datasets.record import Outcome, ReadOptions, from_row, to_row
+from slyk.datasets.record import ReadOptions, from_row, to_row
 from slyk.errors import DataMissingError
 from slyk.geometry.angles import pitchyaw_from_vector
 from slyk.geometry.camera import project
 from slyk.shards.crops import CropSpec, crop
-from tests.drawn import REPOSITORY
+from tests.datasets.trees import read_tree
 from tests.layouts.rendered import Export, angle_deg, array, unit
+from tests.photos import REAL_DATA
 
-REAL_DATA = Path(os.environ.get("SLYK_REAL_DATA", REPOSITORY.parent / "shared" / "data"))
 CAMERA = np.array([[1000.0, 0, 640], [0, 1010, 360], [0, 0, 1]])
 LINE = "day01/0005.jpg 640 400 500 300 560 300 640 300 700 300 560 420 640 420 {head} 0 0 600 0 23 600 {target} left"
 STRAIGHT = {"head": "0 0 0", "target": "0 23 0"}
+
+
+outcomes = partial(read_tree, mpiifacegaze)
 
 
 def make(root: Path, lines: str, person: str = "p00") -> Raw:
@@ -34,10 +37,6 @@ def make(root: Path, lines: str, person: str = "p00") -> Raw:
     savemat(folder / "screenSize.mat", sizes)
     (root / person / f"{person}.txt").write_bytes(lines.encode())
     return Raw(root)
-
-
-def outcomes(raw: Raw) -> list[Outcome]:
-    return list(read(raw, units([entry.path for entry in listing.scan(raw.root)]), ReadOptions()))
 
 
 def test_a_rendered_set_comes_back(exported: Export) -> None:

@@ -1,6 +1,7 @@
 """The released normalized MPIIFaceGaze: rendered people normalized in its way, and files as they should not be."""
 
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -10,10 +11,10 @@ import h5py
 import numpy as np
 import pytest
 
-from slyk.datasets import listing
-from slyk.datasets.mpiifacegaze_norm import picture, read, units
+from slyk.datasets import mpiifacegaze_norm
+from slyk.datasets.mpiifacegaze_norm import picture, units
 from slyk.datasets.raw import Raw
-from slyk.datasets.record import Outcome, ReadOptions, Record, from_row, to_row
+from slyk.datasets.record import Record, from_row, to_row
 from slyk.errors import DataMissingError, PhotoError
 from slyk.geometry.angles import head_pitchyaw, pitchyaw_from_vector, vector_from_pitchyaw
 from slyk.geometry.camera import project
@@ -21,6 +22,7 @@ from slyk.geometry.normalize import homography, normalizing_rotation
 from slyk.layouts.common import read_image
 from slyk.shards.crops import CropSpec, Image, crop
 from slyk.shards.sample import from_crops
+from tests.datasets.trees import read_tree, records_of, shown_at
 from tests.layouts.rendered import Array, Export, Row, angle_deg, array
 
 SIDE, FOCAL, DISTANCE = 448, 3200.0, 1000.0
@@ -28,6 +30,10 @@ MODEL_MM = np.array([[-45.1, 0, 0], [-21.3, 0, 0], [21.3, 0, 0], [45.1, 0, 0], [
 LANDMARKS = (MODEL_MM - MODEL_MM.mean(axis=0))[:, :2] * FOCAL / DISTANCE + SIDE / 2
 DOWN = (-0.2, 0.1, 0.05, 0.02)
 """Gaze and head: a little below the camera, image-left."""
+
+
+outcomes = partial(read_tree, mpiifacegaze_norm)
+records = partial(records_of, mpiifacegaze_norm)
 
 
 def make(path: Path, labels: Any, pictures: Any = None) -> Raw:
@@ -42,26 +48,9 @@ def make(path: Path, labels: Any, pictures: Any = None) -> Raw:
     return Raw(path.parent)
 
 
-def outcomes(raw: Raw) -> list[Outcome]:
-    return list(read(raw, units([entry.path for entry in listing.scan(raw.root)]), ReadOptions()))
-
-
-def records(raw: Raw) -> list[Record]:
-    return [record for outcome in outcomes(raw) for record in outcome.records]
-
-
 def gaze_deg(record: Record) -> Array:
     assert record.gaze is not None
     return np.rad2deg(pitchyaw_from_vector(record.gaze))
-
-
-def shown_at(marked_px: Array, size: tuple[int, ...], record: Record, spec: CropSpec, eye: int) -> Array:
-    """Where (2,) a white disc at a pixel of a black picture comes out in the crop of an eye."""
-    marked = np.zeros(size, np.uint8)
-    cv2.circle(marked, (round(float(marked_px[0])), round(float(marked_px[1]))), 4, (255, 255, 255), -1)
-    crops = crop(marked, record.face, spec)
-    shown = (crops.right, crops.left)[eye].astype(np.float64).sum(axis=2)
-    return np.array([(shown.sum(axis=k) @ np.arange(len(shown))) / shown.sum() for k in (0, 1)])
 
 
 def normalized(row: Row, photo: Image) -> tuple[Image, Array, Array]:
@@ -103,7 +92,7 @@ def test_rendered_people_come_back(exported: Export, tmp_path: Path, spec: CropS
         assert (record.group, record.eyes, record.known) == ("p00", "annotated", "normalized")
         assert to_row(from_row(to_row(record))) == to_row(record)
         for eye in (0, 1):
-            place = shown_at(eyes[eye], image.shape, record, spec, eye)
+            place = shown_at(eyes[eye], image.shape, record, spec, eye, radius_px=4)
             assert np.abs(place - spec.eye_square_px / 2).max() < 3
 
 

@@ -1,31 +1,29 @@
 """RAF-DB: a rendered set in its layout, and lines as they should not be."""
 
+from functools import partial
 from pathlib import Path
 
 import cv2
 import numpy as np
 import pytest
 
-from slyk.datasets import listing, raf_db
+from slyk.datasets import raf_db
 from slyk.datasets.expressions import RAF_DB
 from slyk.datasets.raf_db import EYES_PX, LIST, read, units
 from slyk.datasets.raw import Raw
-from slyk.datasets.record import Outcome, ReadOptions, from_row, to_row
+from slyk.datasets.record import ReadOptions, from_row, to_row
 from slyk.errors import DataMissingError
 from slyk.geometry.camera import project
 from slyk.layouts.raf_db import TEMPLATE, similarity
 from slyk.shards.crops import CropSpec, crop
+from tests.datasets.trees import read_tree, save_text
 from tests.layouts.rendered import Export, array
 
-
-def outcomes(root: Path) -> list[Outcome]:
-    return list(read(Raw(root), units([entry.path for entry in listing.scan(root)]), ReadOptions()))
+outcomes = partial(read_tree, raf_db)
 
 
 def make(root: Path, text: str) -> Path:
-    (root / LIST).parent.mkdir(parents=True)
-    (root / LIST).write_bytes(text.encode())
-    return root
+    return save_text(root, text, LIST)
 
 
 def test_a_rendered_set_comes_back(exported: Export) -> None:

@@ -1,5 +1,6 @@
 """TEyeD: a rendered set in its layout, its videos read back, and files as they should not be."""
 
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -7,20 +8,23 @@ import cv2
 import numpy as np
 import pytest
 
-from slyk.datasets import listing, teyed
+from slyk.datasets import teyed
 from slyk.datasets.raw import Raw
-from slyk.datasets.record import Outcome, ReadOptions, Record, from_row, to_row
-from slyk.datasets.teyed import picture, read, units
+from slyk.datasets.record import Record, from_row, to_row
+from slyk.datasets.teyed import picture, units
 from slyk.errors import DataMissingError, PhotoError
 from slyk.geometry.angles import pitchyaw_from_vector
 from slyk.layouts.teyed import side_shown
-from tests.datasets.trees import in_memory
+from tests.datasets.trees import in_memory, read_tree
 from tests.layouts.rendered import Export, Exported, Row, angle_deg, array
 
 TRACKER = "TEyeDSSingleFiles/Dikablis"
 VIDEO = f"{TRACKER}/VIDEOS/eye_1.mp4"
 LEGEND = "eye movement type to number: Error = 1,Blink = 2\n\n"
 POINTS = {"pupil": 8, "iris": 8, "lid": 34}
+
+
+outcomes = partial(read_tree, teyed)
 
 
 def lines(kind: str, *rows: str) -> str:
@@ -39,10 +43,6 @@ def make(root: Path, video: str = VIDEO, **kinds: str) -> Raw:
     for kind, text in kinds.items():
         (folder / f"{path.name}{kind}.txt").write_bytes(text.encode())
     return Raw(root)
-
-
-def outcomes(raw: Raw) -> list[Outcome]:
-    return list(read(raw, units([entry.path for entry in listing.scan(raw.root)]), ReadOptions()))
 
 
 def rows_of(made: Exported, record: Record) -> Row:

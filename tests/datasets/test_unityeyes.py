@@ -1,7 +1,7 @@
 """UnityEyes: files made by hand whose iris says where the eye looks, and real renders of UnityEyes 2."""
 
 import json
-import os
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -9,18 +9,21 @@ import cv2
 import numpy as np
 import pytest
 
-from slyk.datasets import listing
+from slyk.datasets import unityeyes
 from slyk.datasets.raw import Raw
-from slyk.datasets.record import Outcome, ReadOptions, from_row, to_row
-from slyk.datasets.unityeyes import picture, read, units
+from slyk.datasets.record import from_row, to_row
+from slyk.datasets.unityeyes import picture, units
 from slyk.errors import DataMissingError
 from slyk.geometry.angles import pitchyaw_from_vector
-from tests.drawn import REPOSITORY
+from tests.datasets.trees import read_tree
 from tests.layouts.rendered import Array, angle_deg, unit
+from tests.photos import REAL_DATA
 
-REAL_DATA = Path(os.environ.get("SLYK_REAL_DATA", REPOSITORY.parent / "shared" / "data"))
 SIZE = (64, 48)
 """Width, height of the pictures."""
+
+
+outcomes = partial(read_tree, unityeyes)
 
 
 def text(point: Any) -> str:
@@ -61,10 +64,6 @@ def make(root: Path, content: Any = None, name: str = "imgs/1") -> Raw:
     written = content if isinstance(content, str) else json.dumps(classic() if content is None else content)
     path.with_suffix(".json").write_text(written, encoding="utf-8")
     return Raw(root)
-
-
-def outcomes(raw: Raw) -> list[Outcome]:
-    return list(read(raw, units([entry.path for entry in listing.scan(raw.root)]), ReadOptions()))
 
 
 def gaze_of(raw: Raw) -> Array:

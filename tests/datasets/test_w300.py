@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from slyk.datasets import listing, w300
 from slyk.datasets.faces2d import MOUTH_MM, SIDE_PX, face_with_landmarks, upright_face
 from slyk.datasets.raw import Raw
-from slyk.datasets.record import Outcome, ReadOptions, Record, from_row, to_row
+from slyk.datasets.record import Outcome, ReadOptions, from_row, to_row
 from slyk.datasets.w300 import read, units
 from slyk.errors import DataMissingError
 from slyk.geometry.camera import Array, project
@@ -21,6 +21,7 @@ from slyk.geometry.cut_faces import aligned_face
 from slyk.geometry.eyes import EYE_DISTANCE_MM, FACE_CENTER_MM
 from slyk.geometry.normalize import FaceGeometry
 from slyk.shards.crops import CropSpec, crop
+from tests.datasets.trees import one
 from tests.layouts.rendered import Export, Rendered, array
 
 POINTS = np.random.default_rng(2).uniform(20, 100, (68, 2)).round(3)
@@ -48,11 +49,6 @@ def outcomes(root: Path) -> dict[str, Outcome]:
     found = list(read(Raw(root), chosen, ReadOptions()))
     assert [outcome.photo for outcome in found] == chosen
     return {outcome.photo: outcome for outcome in found}
-
-
-def one(outcome: Outcome) -> Record:
-    (record,) = outcome.records
-    return record
 
 
 def px_per_mm(face: FaceGeometry) -> float:

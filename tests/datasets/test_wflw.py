@@ -1,25 +1,30 @@
 """WFLW: rendered faces in its layout, and lines as they should not be."""
 
 import shutil
+from functools import partial
 from pathlib import Path
 
 import cv2
 import numpy as np
 import pytest
 
-from slyk.datasets import listing, wflw
+from slyk.datasets import wflw
 from slyk.datasets.raw import Raw
-from slyk.datasets.record import Outcome, ReadOptions, Record, from_row, to_row
-from slyk.datasets.wflw import read, units
+from slyk.datasets.record import from_row, to_row
+from slyk.datasets.wflw import units
 from slyk.errors import DataMissingError
 from slyk.geometry.camera import Array, project
 from slyk.shards.crops import CropSpec, crop
+from tests.datasets.trees import one, read_tree, save_text
 from tests.layouts.rendered import Export, array
 
 TRAIN, TEST = wflw.LISTS
 FROM_68 = {60: 36, 64: 39, 68: 42, 72: 45, 76: 48, 82: 54}
 """Corners of eyes and mouth: WFLW's number -> that of the 68 points."""
 POINTS = np.random.default_rng(3).uniform(20, 100, (98, 2)).round(4)
+
+
+outcomes = partial(read_tree, wflw)
 
 
 def line_of(
@@ -32,18 +37,7 @@ LINE = line_of(POINTS)
 
 
 def make(root: Path, text: str, name: str = TRAIN) -> Path:
-    (root / name).parent.mkdir(parents=True, exist_ok=True)
-    (root / name).write_bytes(text.encode())
-    return root
-
-
-def outcomes(root: Path) -> list[Outcome]:
-    return list(read(Raw(root), units([entry.path for entry in listing.scan(root)]), ReadOptions()))
-
-
-def one(outcome: Outcome) -> Record:
-    (record,) = outcome.records
-    return record
+    return save_text(root, text, name)
 
 
 def test_a_rendered_set_comes_back(exported: Export, tmp_path: Path, spec: CropSpec) -> None:

@@ -1,28 +1,28 @@
 """ETH-XGaze, raw: a rendered set in its layout, lenses, cameras upside down, and lines as they should not be."""
 
 import json
-import os
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 import cv2
 import numpy as np
 import pytest
 
-from slyk.datasets import listing, xgaze
+from slyk.datasets import xgaze
 from slyk.datasets.raw import Raw
-from slyk.datasets.record import Outcome, ReadOptions, Record, from_row, to_row
-from slyk.datasets.xgaze import CENTER_WEIGHTS, MODEL_ROWS, TURNED, listed, people, picture, read, units
+from slyk.datasets.record import Record, from_row, to_row
+from slyk.datasets.xgaze import CENTER_WEIGHTS, MODEL_ROWS, TURNED, listed, people, picture, units
 from slyk.errors import DataMissingError, PhotoError
 from slyk.geometry.angles import pitchyaw_from_vector
 from slyk.geometry.camera import Array, project
 from slyk.geometry.normalize import homography
 from slyk.layouts import xgaze as layout
 from slyk.shards.crops import CropSpec, Image, crop
-from tests.drawn import REPOSITORY
+from tests.datasets.trees import only_record, read_tree
 from tests.layouts.rendered import Export, Exported, Row, angle_deg, array
+from tests.photos import REAL_DATA
 
-REAL_DATA = Path(os.environ.get("SLYK_REAL_DATA", REPOSITORY.parent / "shared" / "data"))
 CORNERS, NOSE = [36, 39, 42, 45], [31, 35]
 CAMERA = np.array([[1000.0, 0, 99.5], [0, 1010, 59.5], [0, 0, 1]])
 LENS = np.array([-0.3, 0.2, 0.01, -0.02, 0.1])
@@ -30,6 +30,10 @@ SIZE_PX = (200, 120)
 MODEL = np.zeros((50, 3))
 MODEL[list(MODEL_ROWS)] = [(-45, -20, 4), (-18, -20, 0), (18, -20, 0), (45, -20, 4), (-11, 14, -10), (11, 14, -10)]
 LANDMARKS = np.stack([np.arange(68.0), np.arange(68.0) + 20], axis=1)
+
+
+outcomes = partial(read_tree, xgaze)
+only = partial(only_record, xgaze)
 
 
 def write_xml(
@@ -65,16 +69,6 @@ def make(root: Path, lines: str, person: str = "subject0000", kind: str = "train
     for number in (0, 3, 17):
         write_xml(root / f"avg_cams_final/{person}/cam{number:02d}.xml")
     return Raw(root)
-
-
-def outcomes(raw: Raw) -> list[Outcome]:
-    return list(read(raw, units([entry.path for entry in listing.scan(raw.root)]), ReadOptions()))
-
-
-def only(raw: Raw) -> Record:
-    (outcome,) = outcomes(raw)
-    assert outcome.records, outcome
-    return outcome.records[0]
 
 
 def exact_center(row: Row) -> Array:

@@ -3,6 +3,7 @@
 import json
 import re
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -12,21 +13,25 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from slyk.datasets import listing, xgaze, xgaze_224
+from slyk.datasets import xgaze, xgaze_224
 from slyk.datasets.raw import Raw
-from slyk.datasets.record import Outcome, ReadOptions, Record, from_row, to_row
-from slyk.datasets.xgaze_224 import EYES_OFF, picture, read, units
+from slyk.datasets.record import Record, from_row, to_row
+from slyk.datasets.xgaze_224 import EYES_OFF, picture, units
 from slyk.errors import DataMissingError, PhotoError
 from slyk.geometry.angles import head_pitchyaw, pitchyaw_from_vector
 from slyk.geometry.camera import project
 from slyk.geometry.cut_faces import normalized_face
 from slyk.geometry.normalize import normalizing_rotation
 from slyk.shards.crops import CropSpec, crop
-from tests.datasets.trees import in_memory
+from tests.datasets.trees import in_memory, read_tree, records_of
 from tests.layouts.rendered import Export, angle_deg
 
 Content = dict[str, NDArray[Any]]
 CORNERS = [[36, 39], [42, 45]]
+
+
+outcomes = partial(read_tree, xgaze_224)
+records = partial(records_of, xgaze_224)
 
 
 def content(num: int = 3, side_px: int = 32) -> Content:
@@ -49,16 +54,6 @@ def make(root: Path, values: Content, name: str = "train/subject0000.h5") -> Raw
         for key, value in values.items():
             file.create_dataset(key, data=value, chunks=(1, *value.shape[1:]), compression="lzf")
     return Raw(root)
-
-
-def outcomes(raw: Raw) -> list[Outcome]:
-    return list(read(raw, units([entry.path for entry in listing.scan(raw.root)]), ReadOptions()))
-
-
-def records(raw: Raw) -> list[Record]:
-    found = outcomes(raw)
-    assert all(outcome.records for outcome in found), found
-    return [outcome.records[0] for outcome in found]
 
 
 def test_a_rendered_set_comes_back(exported: Export) -> None:
@@ -96,8 +91,7 @@ def test_whole_photos_and_normalized_faces_agree(exported: Export) -> None:
     the angle between that line and the head's x axis, the more the closer to profile.
     """
     raw = Raw(exported("xgaze").out)
-    listed = [entry.path for entry in listing.scan(raw.root)]
-    whole = [o.records[0] for o in xgaze.read(raw, xgaze.units(listed), ReadOptions())]
+    whole = records_of(xgaze, raw)
     cut = {(r.group, r.labels["frame"], r.labels["cam_index"]): r for r in records(Raw(exported("xgaze_224").out))}
     assert len(whole) == len(cut) == 36
     for record in whole:

@@ -46,7 +46,7 @@ def records_of(module: Reader, root: Path | Raw, options: ReadOptions | None = N
     return [one(outcome) for outcome in read_tree(module, root, options)]
 
 
-def only(module: Reader, root: Path | Raw, options: ReadOptions | None = None) -> Record:
+def only_record(module: Reader, root: Path | Raw, options: ReadOptions | None = None) -> Record:
     """The record of a tree that has one."""
     (record,) = records_of(module, root, options)
     return record
