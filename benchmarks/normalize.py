@@ -97,15 +97,14 @@ def over_ray(cache: Path) -> list[Line]:
 
 
 def parts(cache: Path, num_frames: int) -> list[Line]:
-    """What stands beside the pictures: digests, measures, sidecars, manifest."""
+    """What stands beside the pictures: digests, sidecars and manifest, and what the data report measures."""
     seconds = program("parts", {}, cache, num_frames=num_frames)
-    lines = [
-        figure(f"{name}, share of the stage", value / seconds["whole"])
-        for name, value in seconds.items()
-        if name != "whole"
+    whole, measures = seconds.pop("whole"), seconds.pop("measures")
+    note = ", ".join(f"{name} {value / whole:.3f}" for name, value in seconds.items())
+    return [
+        at_most("digests, sidecars and manifest, share of the stage", sum(seconds.values()) / whole, 0.05, "", note),
+        figure("measures for the data report, share of the stage", measures / whole),
     ]
-    beside = sum(value for name, value in seconds.items() if name != "whole")
-    return [*lines, at_most("digests, measures, sidecars and manifest, share", beside / seconds["whole"], 0.05)]
 
 
 def memory(cache: Path) -> list[Line]:

@@ -9,6 +9,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+import cv2
+
 from slyk.errors import SlykError
 
 TOKEN = Path("~/.ray/auth_token").expanduser()
@@ -73,8 +75,13 @@ def map_rows(
         return
     if not rows:
         return
+
+    def task(row: dict[str, Any]) -> dict[str, Any]:
+        cv2.setNumThreads(1)  # a task has one core
+        return function(row)
+
     with connect() as ray:
-        yield from ray.data.from_items(list(rows), override_num_blocks=len(rows)).map(function).iter_rows()
+        yield from ray.data.from_items(list(rows), override_num_blocks=len(rows)).map(task).iter_rows()
 
 
 def _start(ray: Any) -> None:

@@ -65,7 +65,12 @@ def write_report(name: str, index: Path, rejects: Path, shards: Path, out: Path,
 
 
 def contact_sheet(samples: ShardSet[Any]) -> bytes:
-    """Faces or eyes of the shards, evenly chosen, with what the label says as an arrow; a PNG."""
+    """Faces or eyes of the shards, evenly chosen, with what the label says as an arrow; a PNG.
+
+    Raises DataMissingError where there is none.
+    """
+    if not len(samples):
+        raise DataMissingError(f"{samples.folder} holds no samples to show: its rejects.parquet says why")
     chosen = np.unique(np.linspace(0, len(samples) - 1, NUM_FACES).astype(int))
     draw = plots.faces_with_gaze if samples.manifest.shows_faces else plots.eyes_with_contours
     return draw([samples[int(i)] for i in chosen])

@@ -2,6 +2,7 @@
 
 import argparse
 import json
+import re
 import time
 from collections import Counter
 from collections.abc import Iterator
@@ -135,12 +136,16 @@ def shard_sizes(index: Path) -> dict[str, int]:
 
 
 def remove_orphans(out: Path, names: set[str]) -> None:
-    """Deletes what an earlier plan left, and the manifest first: until the end the folder is incomplete."""
+    """Deletes what an earlier plan left, and the manifest first: until the end the folder is incomplete.
+
+    Other files than those of shards, and what writers keep while they write, are not ours and stay.
+    """
     (out / manifest.NAME).unlink(missing_ok=True)
     (out / REJECTS).unlink(missing_ok=True)
     for path in out.glob("*"):
-        if path.stem not in names or path.suffix not in (".tar", ".json"):
-            path.unlink()
+        ours = path.suffix in (".tar", ".json") and path.stem not in names
+        if ours or re.fullmatch(r"\..+\.(tar|json|parquet)\.[a-z0-9_]+", path.name):
+            path.unlink(missing_ok=True)
 
 
 def write_all(writer: Writer, shards: dict[str, int]) -> Iterator[dict[str, Any]]:

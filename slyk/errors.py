@@ -1,5 +1,15 @@
 """Errors that a user can cause, each saying what was found, what was expected and what to do."""
 
+import errno
+
+OF_THE_MACHINE = frozenset(
+    {
+        *(errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.ENOMEM, errno.EMFILE, errno.ENFILE),
+        *(errno.ETIMEDOUT, errno.ESTALE),
+    }
+)
+"""Numbers of an OSError that say nothing about the file that was being read."""
+
 
 class SlykError(Exception):
     """Anything that a user can cause and mend."""

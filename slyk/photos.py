@@ -9,7 +9,7 @@ import numpy as np
 import simplejpeg
 from numpy.typing import NDArray
 
-from slyk.errors import PhotoError
+from slyk.errors import OF_THE_MACHINE, PhotoError
 
 try:
     from slyk._jpeg_region import decode_region
@@ -28,6 +28,9 @@ MAX_SIDE = 30_000
 _JPEG, _PNG = b"\xff\xd8\xff", b"\x89PNG\r\n\x1a\n"
 _START_OF_FRAME = frozenset(range(0xC0, 0xD0)) - {0xC4, 0xC8, 0xCC}
 _START_OF_SCAN, _END_OF_IMAGE = 0xDA, b"\xff\xd9"
+_WITHOUT_LENGTH = frozenset({0x01, *range(0xD0, 0xDA), 0xFF})
+_MAX_HEADER = 2**24
+"""Bytes: 256 segments of the longest kind."""
 _APP1, _EXIF, _ORIENTATION = 0xE1, b"Exif\0\0", 0x0112
 
 
@@ -76,9 +79,13 @@ def decode_photo(
     try:
         photo = cv2.imdecode(np.frombuffer(data, dtype=np.uint8), cv2.IMREAD_COLOR)
     except cv2.error as error:
+        if error.code == cv2.Error.STS_NO_MEM:
+            raise MemoryError(name) from None
         raise PhotoError("unreadable", f"{name}: {error.err}") from None
     if photo is None:
         raise PhotoError("unreadable", f"{name}: the decoder gives up")
+    if sorted(photo.shape[:2]) != sorted((height, width)):
+        raise PhotoError("unreadable", f"{name}: the header says {width} x {height}, inside are {photo.shape[1::-1]}")
     return np.asarray(photo, dtype=np.uint8)
 
 
@@ -116,6 +123,8 @@ def _read_bytes(path: Path, max_bytes: int) -> bytes:
     except FileNotFoundError:
         raise PhotoError("not_found", path.name) from None
     except OSError as error:
+        if error.errno in OF_THE_MACHINE:
+            raise
         raise PhotoError("unreadable", f"{path.name}: {error.strerror}") from None
     if not data:
         raise PhotoError("empty_file", path.name)
@@ -130,7 +139,8 @@ def _decode_plain(data: bytes, width: int, height: int, canvas: Canvas) -> NDArr
         right, bottom = min(width, canvas.region[2]), min(height, canvas.region[3])
         if left < right and top < bottom and decode_region(data, photo, width, height, left, top, right, bottom):
             return photo
-    return np.asarray(simplejpeg.decode_jpeg(data, "BGR", strict=False, buffer=photo), dtype=np.uint8)
+    # strict: otherwise some damage is no error and leaves what was in memory before, perhaps another photo
+    return np.asarray(simplejpeg.decode_jpeg(data, "BGR", strict=True, buffer=photo), dtype=np.uint8)
 
 
 class _Frame(NamedTuple):
@@ -150,9 +160,11 @@ def _jpeg_frame(data: bytes) -> _Frame:
         marker = data[offset + 1]
         if data[offset] != 0xFF:
             raise PhotoError("unreadable", "a JPEG segment does not start where the one before ends")
-        if marker == 0xFF:  # padding before a marker
+        if marker == 0xFF and offset < _MAX_HEADER:  # padding before a marker
             offset += 1
             continue
+        if marker in _WITHOUT_LENGTH:
+            raise PhotoError("unreadable", f"a JPEG marker {marker:02x} stands where its header goes on")
         (length,) = struct.unpack_from(">H", data, offset + 2)
         if marker in _START_OF_FRAME:
             height, width, channels = struct.unpack_from(">HHB", data, offset + 5)

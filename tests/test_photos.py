@@ -12,7 +12,7 @@ import pytest
 from PIL import Image
 
 from slyk.errors import PhotoError
-from slyk.photos import decode_photo, header_size, read_photo
+from slyk.photos import Canvas, decode_photo, header_size, read_photo
 
 
 def ramp(height: int = 40, width: int = 60) -> np.ndarray:
@@ -145,3 +145,44 @@ def test_a_file_without_permission(tmp_path: Path) -> None:
     path.write_bytes(encoded(".png", ramp()))
     path.chmod(0)
     assert reason(path) == "unreadable"
+
+
+def damaged_progressive(seed: int) -> bytes:
+    """A progressive JPEG that loses its way within a scan: libjpeg warns, then gives up."""
+    noise = cv2.GaussianBlur(np.random.default_rng(0).integers(0, 256, (346, 260, 3), dtype=np.uint8), (0, 0), 2)
+    done, data = cv2.imencode(".jpg", noise, [cv2.IMWRITE_JPEG_QUALITY, 85, cv2.IMWRITE_JPEG_PROGRESSIVE, 1])
+    assert done
+    whole, start = bytearray(bytes(data)), len(data) // 3
+    whole[start : start + 512] = np.random.default_rng(seed).integers(0, 256, 512, dtype=np.uint8).tobytes()
+    return bytes(whole)
+
+
+@pytest.mark.parametrize("seed", range(8))
+def test_a_damaged_photo_never_shows_what_was_in_memory_before(seed: int) -> None:
+    """The photo before it, on the same canvas: another person."""
+    told = []
+    for level in (0, 255):
+        canvas = Canvas()
+        canvas.of(260, 346)[:] = level
+        try:
+            told.append(decode_photo(damaged_progressive(seed), "b.jpg", canvas=canvas).copy())
+        except PhotoError as error:
+            assert error.reason == "unreadable"
+            told.append(np.zeros(0, np.uint8))
+    np.testing.assert_array_equal(told[0], told[1])
+
+
+@pytest.mark.parametrize("marker", [0x01, 0xD0, 0xD8, 0xD9])
+def test_a_header_that_hides_another_is_refused(marker: int) -> None:
+    """Decoders know that these markers have no length, and would find the true size in what is stepped over."""
+    large = encoded(".jpg", np.zeros((64, 9000, 3), np.uint8))
+    small = encoded(".jpg", np.zeros((8, 8, 3), np.uint8))
+    hidden = small[:2] + bytes([0xFF, marker]) + struct.pack(">H", len(large)) + large[2:] + small[2:]
+    with pytest.raises(PhotoError) as caught:
+        decode_photo(hidden, "a.jpg")
+    assert caught.value.reason == "unreadable"
+
+
+def test_padding_without_end_is_refused_soon() -> None:
+    with pytest.raises(PhotoError, match="unreadable"):
+        decode_photo(b"\xff\xd8" + b"\xff" * (2**24 + 100) + encoded(".jpg", ramp())[2:], "a.jpg")

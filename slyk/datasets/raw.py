@@ -9,7 +9,7 @@ from pathlib import Path, PurePosixPath
 from typing import Any
 from urllib.parse import urlsplit
 
-from slyk.errors import DataMissingError, ParamsError, PhotoError, SlykError, StorageError
+from slyk.errors import OF_THE_MACHINE, DataMissingError, ParamsError, PhotoError, SlykError, StorageError
 from slyk.photos import MAX_BYTES
 
 MAX_TEXT_BYTES = 2**28
@@ -67,6 +67,8 @@ class Raw:
         except FileNotFoundError:
             raise PhotoError("not_found", name) from None
         except OSError as error:
+            if error.errno in OF_THE_MACHINE:
+                raise
             raise PhotoError("unreadable", f"{name}: {error.strerror or error}") from None
         if not data:
             raise PhotoError("empty_file", name)
@@ -91,6 +93,8 @@ class Raw:
         except FileNotFoundError:
             raise PhotoError("not_found", name) from None
         except OSError as error:
+            if error.errno in OF_THE_MACHINE:
+                raise
             raise PhotoError("unreadable", f"{name}: {error.strerror or error}") from None
         _check_lines(data, name)
         return data

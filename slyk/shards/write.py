@@ -1,6 +1,5 @@
 """Writes one shard: the same bytes for the same plan, whole or absent, with a sidecar that names every member."""
 
-import errno
 import hashlib
 import json
 from collections import Counter
@@ -12,7 +11,7 @@ from typing import Any
 import cv2
 
 from slyk.datasets.record import Record
-from slyk.errors import PhotoError, SlykError
+from slyk.errors import OF_THE_MACHINE, PhotoError, SlykError
 from slyk.files import write_atomic
 from slyk.photos import Canvas, Region
 from slyk.shards.crops import Crops, CropSpec, Cut, Image
@@ -25,10 +24,6 @@ Picture = Callable[[str, Canvas], Image]
 """The photo that a record names, perhaps on the canvas."""
 _TOGETHER = 16
 """Records a step; their crops are a few MB."""
-_OF_THE_MACHINE = frozenset(
-    {errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.ENOMEM, errno.EMFILE, errno.ENFILE, errno.ETIMEDOUT}
-)
-"""Errors that say nothing about the photo that was being read."""
 
 
 @dataclass(frozen=True)
@@ -198,4 +193,4 @@ def _reject(record: Record, error: Exception) -> Reject:
 def _is_of_the_machine(error: Exception) -> bool:
     if isinstance(error, cv2.error):
         return error.code == cv2.Error.STS_NO_MEM
-    return isinstance(error, MemoryError | ConnectionError) or getattr(error, "errno", 0) in _OF_THE_MACHINE
+    return isinstance(error, MemoryError | ConnectionError) or getattr(error, "errno", 0) in OF_THE_MACHINE

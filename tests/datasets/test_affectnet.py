@@ -17,21 +17,14 @@ from slyk.datasets.record import from_row, to_row
 from slyk.errors import DataMissingError
 from slyk.geometry.camera import project
 from slyk.shards.crops import CropSpec, crop
-from tests.datasets.trees import one, read_tree, save_text
+from tests.datasets.small.affectnet import HEADER, LINE, POINTS, TRAINING, VALIDATION, make
+from tests.datasets.trees import one, read_tree
 from tests.layouts.rendered import Array, Export, Exported, Row, array
 
-HEADER = "subDirectory_filePath,face_x,face_y,face_width,face_height,facial_landmarks,expression,valence,arousal"
-TRAINING, VALIDATION = affectnet.LISTS
-POINTS = ";".join(f"{x:.2f};{y:.2f}" for x, y in np.random.default_rng(1).uniform(0, 200, (68, 2)))
-LINE = f"1/a.jpg,10,20,150,160,{POINTS},3,0.5,-0.25"
 CLASS = {name: number for number, name in AFFECTNET.items()}
 
 
 outcomes = partial(read_tree, affectnet)
-
-
-def make(root: Path, text: str, name: str = TRAINING) -> Path:
-    return save_text(root, text, name)
 
 
 def csv_line(row: Row, path: str) -> str:

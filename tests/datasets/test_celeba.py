@@ -1,6 +1,5 @@
 """CelebA: both folders, with and without landmarks and identities, and lines as they should not be."""
 
-from collections.abc import Mapping
 from functools import partial
 from pathlib import Path
 
@@ -15,38 +14,10 @@ from slyk.datasets.record import Record, from_row, to_row
 from slyk.errors import DataMissingError
 from slyk.geometry.camera import project
 from slyk.shards.crops import CropSpec, crop
+from tests.datasets.small.celeba import LANDMARKS, LINES, PARTITION, make
 from tests.datasets.trees import one, read_tree
 
-NAMES = "5_o_Clock_Shadow Arched_Eyebrows Smiling Young"
-LINES = ["000001.jpg -1  1  1 -1", "000002.jpg  1 -1 -1 -1", "000003.jpg -1 -1 -1  1"]
-PARTITION = "000001.jpg 0\n000002.jpg 1\n000003.jpg 2\n"
-LANDMARKS = """3
-lefteye_x lefteye_y righteye_x righteye_y nose_x nose_y leftmouth_x leftmouth_y rightmouth_x rightmouth_y
-000001.jpg 69  109  106  113   77  142   73  152  108  154
-000002.jpg 69  110  107  112   81  135   70  151  108  153
-"""
-OWN_FOLDERS = {ATTRIBUTES: "Anno", "identity_CelebA.txt": "Anno", "list_landmarks_align_celeba.txt": "Anno"}
-
-
 outcomes = partial(read_tree, celeba)
-
-
-def make(
-    root: Path, lines: list[str] = LINES, files: Mapping[str, str] | None = None, *, own: bool = False, end: str = "\n"
-) -> Path:
-    """files: partition, identity and landmarks, in place of what makes a clean set or beside it."""
-    files = files or {}
-    content = {
-        ATTRIBUTES: end.join([str(len(lines)), f"{NAMES} ", *lines, ""]),
-        "list_eval_partition.txt": files.get("partition", PARTITION),
-        **({"identity_CelebA.txt": files["identity"]} if "identity" in files else {}),
-        **({"list_landmarks_align_celeba.txt": files["landmarks"]} if "landmarks" in files else {}),
-    }
-    for name, text in content.items():
-        folder = root / OWN_FOLDERS.get(name, "Eval") if own else root
-        folder.mkdir(parents=True, exist_ok=True)
-        (folder / name).write_bytes(text.encode())
-    return root
 
 
 def eyes_px(record: Record) -> np.ndarray[tuple[int, ...], np.dtype[np.float64]]:

@@ -12,39 +12,19 @@ import pytest
 from slyk.datasets import ferplus
 from slyk.datasets.expressions import FERPLUS
 from slyk.datasets.ferplus import EYES_PX, PIXELS, VOTES, picture, units
-from slyk.datasets.pictures import Image
 from slyk.datasets.raw import Raw
 from slyk.datasets.record import from_row, to_row
 from slyk.errors import DataMissingError, PhotoError
 from slyk.geometry.camera import project
 from slyk.shards.crops import CropSpec, crop
+from tests.datasets.small.ferplus import HAPPY, PIXELS_HEADER, face, make, pixels
 from tests.datasets.trees import one, read_tree
 from tests.photos import REAL_DATA
 
 REAL_VOTES = REAL_DATA / "ferplus" / VOTES
-VOTES_HEADER, PIXELS_HEADER = f"Usage,Image name,{','.join(FERPLUS)}", "emotion,pixels,Usage"
-HAPPY = "1,8,0,0,0,0,0,0,1,0"
 
 
 outcomes = partial(read_tree, ferplus)
-
-
-def face(seed: int) -> Image:
-    """Grey noise (48, 48) with two spots for eyes, the image-left one brighter."""
-    drawn = np.random.default_rng(seed).integers(90, 110, (48, 48), dtype=np.uint8)
-    for (x, y), value in zip(EYES_PX.astype(int), (250, 10), strict=True):
-        cv2.circle(drawn, (int(x), int(y)), 2, value, -1)
-    return drawn
-
-
-def pixels(seed: int, usage: str = "Training") -> str:
-    return f"0,{' '.join(map(str, face(seed).ravel()))},{usage}"
-
-
-def make(root: Path, votes: list[str], rows: list[str], end: str = "\n") -> Raw:
-    (root / VOTES).write_bytes(end.join([VOTES_HEADER, *votes, ""]).encode())
-    (root / PIXELS).write_bytes(end.join([PIXELS_HEADER, *rows, ""]).encode())
-    return Raw(root)
 
 
 def test_votes_and_pictures_of_the_csv_files(tmp_path: Path, spec: CropSpec) -> None:

@@ -1,6 +1,5 @@
 """Gaze360: a rendered set in its layout, rows worked by hand, and rows as they should not be."""
 
-from collections.abc import Sequence
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -20,61 +19,12 @@ from slyk.geometry.camera import project
 from slyk.geometry.normalize import normalizing_rotation
 from slyk.shards.crops import CropSpec, crop
 from slyk.shards.sample import from_crops
+from tests.datasets.small.gaze360 import HEAD, NOTHING, make, row_of
 from tests.datasets.trees import only_record, read_tree, shown_at
 from tests.layouts.rendered import Array, Export, Row, angle_deg, array, unit
 
-FULL = np.array([3382.0, 4096.0])
-HEAD = (1000.0, 800.0, 400.0, 400.0)  # px of the full frame
-NOTHING = (-1.0, -1.0, -1.0, -1.0)
-
-
 outcomes = partial(read_tree, gaze360)
 only = partial(only_record, gaze360)
-
-
-def row(**changed: Any) -> dict[str, Any]:
-    """What metadata.mat holds of a photo; boxes and points in px of the full frame."""
-    plain = {
-        "recording": 0,
-        "person_identity": 0,
-        "frame": 131,
-        "split": 0,
-        "gaze_dir": (0.0, 0.0, -1.0),
-        "person_eyes2d": (1180.0, 990.0),
-        "person_head_bbox": HEAD,
-        "person_face_bbox": NOTHING,
-        "person_eye_left_bbox": NOTHING,
-        "person_eye_right_bbox": NOTHING,
-    }
-    return {**plain, **changed}
-
-
-def make(root: Path, rows: Sequence[dict[str, Any]], recordings: Sequence[str] = ("rec_000",), **extra: Any) -> Raw:
-    """A set of these rows, with photos of 200 x 100 px where the recording is known."""
-    columns: dict[str, Any] = {}
-    for name in rows[0]:
-        values = np.array([r[name] for r in rows], dtype=np.float64)
-        if values.ndim == 1:
-            columns[name] = values[None]
-        else:
-            found = np.any(values != -1, axis=1, keepdims=True)
-            scale = 1.0 if name == "gaze_dir" else np.tile(FULL, values.shape[1] // 2)
-            columns[name] = np.where(found, values / scale, values)
-    root.mkdir(exist_ok=True)
-    cells = {"recordings": cell(recordings), "splits": cell(["train", "val", "test", "unused"])}
-    savemat(root / "metadata.mat", {**columns, **cells, **extra})
-    for r in rows:
-        if 0 <= r["recording"] < len(recordings):
-            path = root / f"imgs/{recordings[r['recording']]}/head/{r['person_identity']:06d}/{r['frame']:06d}.jpg"
-            path.parent.mkdir(parents=True, exist_ok=True)
-            cv2.imencode(".jpg", np.full((100, 200, 3), 90, np.uint8))[1].tofile(path)
-    return Raw(root)
-
-
-def cell(words: Sequence[str]) -> Any:
-    cells = np.empty((1, len(words)), dtype=object)
-    cells[0] = list(words)
-    return cells
 
 
 def seen_from_the_ray(row: Row) -> Array:
@@ -155,7 +105,7 @@ def test_eye_crops_are_cut_about_the_eyes(exported: Export, spec: CropSpec) -> N
 def test_signs(tmp_path: Path, gaze_dir: tuple[float, ...], pitch: float, yaw: float) -> None:
     """The same normalized label wherever in the frame the eyes are: no rotation comes on top."""
     heads = [HEAD, (0.0, 0.0, 300.0, 300.0), (3000.0, 3700.0, 350.0, 380.0)]
-    raw = make(tmp_path, [row(gaze_dir=gaze_dir, person_head_bbox=head, frame=i) for i, head in enumerate(heads)])
+    raw = make(tmp_path, [row_of(gaze_dir=gaze_dir, person_head_bbox=head, frame=i) for i, head in enumerate(heads)])
     for outcome in outcomes(raw):
         (record,) = outcome.records
         rotation = normalizing_rotation(record.face.face_center_mm, record.face.head_rotation)
@@ -177,13 +127,13 @@ def test_signs(tmp_path: Path, gaze_dir: tuple[float, ...], pitch: float, yaw: f
 )
 def test_two_definitions_of_front_facing(tmp_path: Path, pitch: float, yaw: float, tags: tuple[str, ...]) -> None:
     x, y, z = vector_from_pitchyaw(np.deg2rad([pitch, yaw]))
-    assert only(make(tmp_path, [row(gaze_dir=(-x, -y, z))])).tags == tags
+    assert only(make(tmp_path, [row_of(gaze_dir=(-x, -y, z))])).tags == tags
 
 
 def test_eyes_from_their_boxes(tmp_path: Path) -> None:
     """The head box is 400 x 400 px of the frame, its photo 200 x 100: x is halved, y is quartered."""
     boxes = {"person_eye_right_bbox": (1100, 1000, 40, 20), "person_eye_left_bbox": (1200, 1020, 40, 20)}
-    record = only(make(tmp_path, [row(**boxes, person_face_bbox=(1080, 960, 120, 130))]))
+    record = only(make(tmp_path, [row_of(**boxes, person_face_bbox=(1080, 960, 120, 130))]))
     assert record.eyes == "annotated" and record.tags[0] == "face_detected"
     middles = np.array([[(1120 - 1000) / 2, (1010 - 800) / 4], [(1220 - 1000) / 2, (1030 - 800) / 4]])
     assert np.allclose(project(record.face.camera, record.face.eyes_mm), middles)
@@ -195,7 +145,7 @@ def test_eyes_from_their_boxes(tmp_path: Path) -> None:
 
 def test_eyes_of_a_turned_head_do_not_make_it_larger(tmp_path: Path) -> None:
     boxes = {"person_eye_right_bbox": (1100, 1000, 20, 20), "person_eye_left_bbox": (1110, 1000, 20, 20)}
-    record = only(make(tmp_path, [row(**boxes, person_face_bbox=(1060, 940, 140, 180))]))
+    record = only(make(tmp_path, [row_of(**boxes, person_face_bbox=(1060, 940, 140, 180))]))
     assert record.eyes == "annotated" and record.face.face_center_mm[2] == pytest.approx(2100 / (180 / 150))
 
 
@@ -210,7 +160,7 @@ def test_eyes_of_a_turned_head_do_not_make_it_larger(tmp_path: Path) -> None:
 )
 def test_eyes_assumed(tmp_path: Path, boxes: dict[str, Any], middle: tuple[float, float], px_per_mm: float) -> None:
     """From the face box, else from the place of the eyes, else from the head box; level, 63 mm apart."""
-    record = only(make(tmp_path, [row(**boxes)]))
+    record = only(make(tmp_path, [row_of(**boxes)]))
     assert record.eyes == "assumed" and ("face_detected" in record.tags) == ("person_face_bbox" in boxes)
     apart = np.array([[-31.5, 0], [31.5, 0]]) * px_per_mm
     expected = (np.array(middle) + apart - np.array(HEAD[:2])) / np.array([2, 4])
@@ -218,7 +168,7 @@ def test_eyes_assumed(tmp_path: Path, boxes: dict[str, Any], middle: tuple[float
 
 
 def test_one_unit_stands_for_a_recording(tmp_path: Path) -> None:
-    rows = [row(recording=r, frame=f) for r in (1, 0) for f in (7, 8)]
+    rows = [row_of(recording=r, frame=f) for r in (1, 0) for f in (7, 8)]
     raw = make(tmp_path, rows, recordings=("rec_000", "rec_ä"))
     listed = ["train.txt", *(entry.path for entry in listing.scan(tmp_path))]
     chosen = units(listed)
@@ -232,7 +182,7 @@ def test_one_unit_stands_for_a_recording(tmp_path: Path) -> None:
 
 def test_photos_that_are_not_there_keep_their_records(tmp_path: Path) -> None:
     """The stage that knows the listing rejects them; so it is for whole recordings."""
-    rows = [row(frame=1), row(frame=2), row(frame=3), row(recording=1, frame=4)]
+    rows = [row_of(frame=1), row_of(frame=2), row_of(frame=3), row_of(recording=1, frame=4)]
     raw = make(tmp_path, rows, recordings=("rec_000", "rec_001"))
     folder = tmp_path / "imgs/rec_000/head/000000"
     (folder / "000001.jpg").unlink()
@@ -256,7 +206,7 @@ def test_photos_that_are_not_there_keep_their_records(tmp_path: Path) -> None:
     ],
 )
 def test_wrong_rows_are_told_and_the_others_read(tmp_path: Path, wrong: dict[str, Any], told: str) -> None:
-    raw = make(tmp_path, [row(frame=1), row(frame=2, **wrong), row(frame=3)])
+    raw = make(tmp_path, [row_of(frame=1), row_of(frame=2, **wrong), row_of(frame=3)])
     first, second, third = outcomes(raw)
     assert first.records and third.records
     assert second.reason == "bad_label" and second.photo.endswith("/000002.jpg")
@@ -264,7 +214,7 @@ def test_wrong_rows_are_told_and_the_others_read(tmp_path: Path, wrong: dict[str
 
 
 def test_rows_without_a_recording_and_photos_without_a_row(tmp_path: Path) -> None:
-    raw = make(tmp_path, [row(), row(recording=5), row(recording=-1)])
+    raw = make(tmp_path, [row_of(), row_of(recording=5), row_of(recording=-1)])
     stray = tmp_path / "imgs/rec_009/head/000000/000001.jpg"
     stray.parent.mkdir(parents=True)
     stray.write_bytes(b"")
@@ -275,7 +225,7 @@ def test_rows_without_a_recording_and_photos_without_a_row(tmp_path: Path) -> No
 
 
 def test_indices_from_1_are_refused(tmp_path: Path) -> None:
-    raw = make(tmp_path, [row(recording=1), row(recording=2)], recordings=("rec_000", "rec_001"))
+    raw = make(tmp_path, [row_of(recording=1), row_of(recording=2)], recordings=("rec_000", "rec_001"))
     with pytest.raises(DataMissingError, match="recording counts from 1"):
         outcomes(raw)
 
@@ -283,7 +233,7 @@ def test_indices_from_1_are_refused(tmp_path: Path) -> None:
 def test_what_is_missing_is_named(tmp_path: Path) -> None:
     with pytest.raises(DataMissingError, match=r"metadata\.mat"):
         units(["imgs/rec_000/head/000000/000131.jpg"])
-    raw = make(tmp_path, [row()], person_eyes2d=np.zeros((7, 2)))
+    raw = make(tmp_path, [row_of()], person_eyes2d=np.zeros((7, 2)))
     with pytest.raises(DataMissingError, match=r"no person_eyes2d of shape \(1, 2\)"):
         outcomes(raw)
     savemat(tmp_path / "metadata.mat", {"recording": [0], "gaze_dir": np.zeros((1, 3))})

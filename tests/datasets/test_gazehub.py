@@ -19,37 +19,12 @@ from slyk.geometry.normalize import homography, normalizing_rotation
 from slyk.layouts.common import read_image, rotation_vector
 from slyk.shards.crops import CropSpec, Image, crop
 from slyk.shards.sample import from_crops
+from tests.datasets.small.gazehub import DIAP, ETH, G360, LINES, MPII, RT, VECTOR, YAW_PITCH, ZEROS, make
 from tests.datasets.trees import only_record, read_tree, shown_at
 from tests.layouts.rendered import Array, Export, angle_deg, array, unit
 
-MPII = "Face Left Right Origin WhichEye 3DGaze 3DHead 2DGaze 2DHead Rmat Smat GazeOrigin"
-DIAP = "Face Left Right metapath 3DGaze 3DHead 2DGaze 2DHead Rvec Svec GazeOrigin"
-RT = "Face Left Right Origin 3DGaze 3DHead 2DGaze 2DHead"
-ETH = "face gaze head origin cam_index frame_index normmat"
-G360 = "Face Left Right Origin 3DGaze 2DGaze"
-YAW_PITCH = "0.17453293,-0.08726646"  # 10 and -5 degrees
-VECTOR = "-0.1729874,0.0871557,-0.9810603"  # -cos p sin y, -sin p, -cos p cos y
-ZEROS = "0,0,0"
-LINES = {
-    MPII: f"p00/face/1.jpg p00/left/1.jpg p00/right/1.jpg day01/0005.jpg left {VECTOR} {ZEROS} {YAW_PITCH} 0.1,0.2 "
-    f"{ZEROS} 1.0,1.0,1.0 0,0,600",
-    DIAP: f"p1/face/1.jpg p1/left/1.jpg p1/right/1.jpg 1_A_DS_M_1 {VECTOR} {ZEROS} {YAW_PITCH} 0.1,0.2 {ZEROS} "
-    "1,1,0.5 0,0,600",
-    RT: f"s001_glasses/original/face/face_1_rgb.png l r s001 {VECTOR} {ZEROS} {YAW_PITCH} 0.1,0.2",
-    ETH: "subject0059/1.jpg -0.08726646,0.17453293 0.2,0.1 subject0059/0.jpg 3 0 1,0,0,0,1,0,0,0,1",
-    G360: f"train/Face/7371.jpg l r rec_001/head/000000/001620.jpg 0.1729874,-0.0871557,-0.9810603 {YAW_PITCH}",
-}
-
-
 outcomes = partial(read_tree, gazehub)
 only = partial(only_record, gazehub)
-
-
-def make(root: Path, text: str, name: str = "Label/p00.label") -> Raw:
-    path = root / name
-    path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_bytes(text.encode())
-    return Raw(root)
 
 
 def gaze_deg(record: Record) -> Array:

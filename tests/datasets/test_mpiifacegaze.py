@@ -16,27 +16,12 @@ from slyk.errors import DataMissingError
 from slyk.geometry.angles import pitchyaw_from_vector
 from slyk.geometry.camera import project
 from slyk.shards.crops import CropSpec, crop
+from tests.datasets.small.mpiifacegaze import CAMERA, LINE, STRAIGHT, make
 from tests.datasets.trees import read_tree
 from tests.layouts.rendered import Export, angle_deg, array, unit
 from tests.photos import REAL_DATA
 
-CAMERA = np.array([[1000.0, 0, 640], [0, 1010, 360], [0, 0, 1]])
-LINE = "day01/0005.jpg 640 400 500 300 560 300 640 300 700 300 560 420 640 420 {head} 0 0 600 0 23 600 {target} left"
-STRAIGHT = {"head": "0 0 0", "target": "0 23 0"}
-
-
 outcomes = partial(read_tree, mpiifacegaze)
-
-
-def make(root: Path, lines: str, person: str = "p00") -> Raw:
-    """A set of one person with these lines."""
-    folder = root / person / "Calibration"
-    folder.mkdir(parents=True)
-    savemat(folder / "Camera.mat", {"cameraMatrix": CAMERA, "distCoeffs": np.zeros((1, 5))})
-    sizes = {"width_pixel": 1280, "height_pixel": 800, "width_mm": 286.0, "height_mm": 179.0}
-    savemat(folder / "screenSize.mat", sizes)
-    (root / person / f"{person}.txt").write_bytes(lines.encode())
-    return Raw(root)
 
 
 def test_a_rendered_set_comes_back(exported: Export) -> None:

@@ -3,7 +3,6 @@
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
-from typing import Any
 
 import cv2
 import fsspec
@@ -22,30 +21,12 @@ from slyk.geometry.normalize import homography, normalizing_rotation
 from slyk.layouts.common import read_image
 from slyk.shards.crops import CropSpec, Image, crop
 from slyk.shards.sample import from_crops
+from tests.datasets.small.mpiifacegaze_norm import DISTANCE, DOWN, FOCAL, LANDMARKS, SIDE, make
 from tests.datasets.trees import read_tree, records_of, shown_at
 from tests.layouts.rendered import Array, Export, Row, angle_deg, array
 
-SIDE, FOCAL, DISTANCE = 448, 3200.0, 1000.0
-MODEL_MM = np.array([[-45.1, 0, 0], [-21.3, 0, 0], [21.3, 0, 0], [45.1, 0, 0], [-26.3, 69, 0], [26.3, 69, 0]])
-LANDMARKS = (MODEL_MM - MODEL_MM.mean(axis=0))[:, :2] * FOCAL / DISTANCE + SIDE / 2
-DOWN = (-0.2, 0.1, 0.05, 0.02)
-"""Gaze and head: a little below the camera, image-left."""
-
-
 outcomes = partial(read_tree, mpiifacegaze_norm)
 records = partial(records_of, mpiifacegaze_norm)
-
-
-def make(path: Path, labels: Any, pictures: Any = None) -> Raw:
-    """A file of one person: HDF5 behind the 512 bytes of MATLAB's header."""
-    labels = np.atleast_2d(np.asarray(labels, dtype=np.float64))
-    pictures = np.zeros((len(labels), 3, 8, 8), np.uint8) if pictures is None else pictures
-    path.parent.mkdir(parents=True, exist_ok=True)
-    with h5py.File(path, "w", userblock_size=512) as file:
-        file["Data/data"], file["Data/label"] = pictures, labels
-    with path.open("r+b") as file:
-        file.write(b"MATLAB 7.3 MAT-file".ljust(512))
-    return Raw(path.parent)
 
 
 def gaze_deg(record: Record) -> Array:

@@ -16,14 +16,11 @@ from slyk.errors import DataMissingError
 from slyk.geometry.camera import project
 from slyk.layouts.raf_db import TEMPLATE, similarity
 from slyk.shards.crops import CropSpec, crop
-from tests.datasets.trees import read_tree, save_text
+from tests.datasets.small.raf_db import make
+from tests.datasets.trees import read_tree
 from tests.layouts.rendered import Export, array
 
 outcomes = partial(read_tree, raf_db)
-
-
-def make(root: Path, text: str) -> Path:
-    return save_text(root, text, LIST)
 
 
 def test_a_rendered_set_comes_back(exported: Export) -> None:

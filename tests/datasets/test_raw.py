@@ -1,7 +1,9 @@
 """Files of a raw set: by name below the root, from a folder or a URL, never from elsewhere."""
 
+import errno
 import os
 import pickle
+import resource
 from pathlib import Path
 
 import fsspec
@@ -116,3 +118,17 @@ def test_lines_without_end(tmp_path: Path, end: bytes) -> None:
     os.truncate(tmp_path / "longer.txt", 2**40)
     with pytest.raises(PhotoError, match=f"too_large_file: .* {2**40} bytes"):
         raw.stretch("longer.txt", 0, None)
+
+
+def test_too_many_open_files_say_nothing_about_a_photo(tmp_path: Path) -> None:
+    (tmp_path / "a.jpg").write_bytes(b"a")
+    raw = Raw(tmp_path)
+    assert raw.read("a.jpg") == b"a"
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (0, hard))
+    try:
+        with pytest.raises(OSError) as caught:
+            raw.read("a.jpg")
+    finally:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
+    assert caught.value.errno == errno.EMFILE

@@ -19,7 +19,7 @@ from slyk.geometry.eyes import geometry_from_eyes
 from slyk.geometry.head_pose import rotation_from_vector
 from slyk.geometry.normalize import homography
 from slyk.shards.crops import CropSpec, crop
-from tests.datasets.tables import (
+from tests.datasets.small.table import (
     BASIC,
     CAMERA,
     CENTER,

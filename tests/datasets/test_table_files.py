@@ -12,7 +12,7 @@ from slyk.datasets.record import ReadOptions
 from slyk.datasets.table import units
 from slyk.errors import DataMissingError, ParamsError
 from slyk.geometry.angles import pitchyaw_from_vector
-from tests.datasets.tables import (
+from tests.datasets.small.table import (
     BASIC,
     CAMERA,
     CENTER,

@@ -15,34 +15,11 @@ from slyk.datasets.teyed import picture, units
 from slyk.errors import DataMissingError, PhotoError
 from slyk.geometry.angles import pitchyaw_from_vector
 from slyk.layouts.teyed import side_shown
+from tests.datasets.small.teyed import POINTS, VIDEO, lines, make
 from tests.datasets.trees import in_memory, read_tree
 from tests.layouts.rendered import Export, Exported, Row, angle_deg, array
 
-TRACKER = "TEyeDSSingleFiles/Dikablis"
-VIDEO = f"{TRACKER}/VIDEOS/eye_1.mp4"
-LEGEND = "eye movement type to number: Error = 1,Blink = 2\n\n"
-POINTS = {"pupil": 8, "iris": 8, "lid": 34}
-
-
 outcomes = partial(read_tree, teyed)
-
-
-def lines(kind: str, *rows: str) -> str:
-    """A file of one kind of annotations with these lines."""
-    legend = LEGEND if kind == "eye_movements" else ""
-    return "\n".join([f"{legend}FRAME;SOMETHING;", *rows, ""])
-
-
-def make(root: Path, video: str = VIDEO, **kinds: str) -> Raw:
-    """A set of one video, which nobody opens, with these files of annotations."""
-    path = root / video
-    path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_bytes(b"no video")
-    folder = path.parents[1] / "ANNOTATIONS"
-    folder.mkdir(exist_ok=True)
-    for kind, text in kinds.items():
-        (folder / f"{path.name}{kind}.txt").write_bytes(text.encode())
-    return Raw(root)
 
 
 def rows_of(made: Exported, record: Record) -> Row:

@@ -16,32 +16,16 @@ from slyk.datasets.raw import Raw
 from slyk.datasets.record import Outcome, ReadOptions, from_row, to_row
 from slyk.datasets.w300 import read, units
 from slyk.errors import DataMissingError
-from slyk.geometry.camera import Array, project
+from slyk.geometry.camera import project
 from slyk.geometry.cut_faces import aligned_face
 from slyk.geometry.eyes import EYE_DISTANCE_MM, FACE_CENTER_MM
 from slyk.geometry.normalize import FaceGeometry
 from slyk.shards.crops import CropSpec, crop
+from tests.datasets.small.w300 import POINTS, make, pts
 from tests.datasets.trees import one
 from tests.layouts.rendered import Export, Rendered, array
 
-POINTS = np.random.default_rng(2).uniform(20, 100, (68, 2)).round(3)
 EYES = POINTS[[36, 39, 42, 45]].reshape(2, 2, 2).mean(axis=1)
-
-
-def pts(points: Array = POINTS, *, wrapper: bool = True, end: str = "\n") -> str:
-    """A file's text; its pixels count from 1."""
-    lines = [f"{x:.6f} {y:.6f}" for x, y in points + 1]
-    return end.join(["version: 1", "n_points:  68", "{", *lines, "}", ""] if wrapper else lines)
-
-
-def make(root: Path, files: dict[str, str]) -> Path:
-    """Photos that nobody opens beside the landmarks."""
-    for name, text in files.items():
-        path = root / name
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.with_suffix(".jpg").write_bytes(b"read later")
-        path.with_suffix(".pts").write_bytes(text.encode())
-    return root
 
 
 def outcomes(root: Path) -> dict[str, Outcome]:

@@ -13,31 +13,17 @@ from slyk.datasets.raw import Raw
 from slyk.datasets.record import from_row, to_row
 from slyk.datasets.wflw import units
 from slyk.errors import DataMissingError
-from slyk.geometry.camera import Array, project
+from slyk.geometry.camera import project
 from slyk.shards.crops import CropSpec, crop
-from tests.datasets.trees import one, read_tree, save_text
+from tests.datasets.small.wflw import LINE, POINTS, TEST, TRAIN, line_of, make
+from tests.datasets.trees import one, read_tree
 from tests.layouts.rendered import Export, array
 
-TRAIN, TEST = wflw.LISTS
 FROM_68 = {60: 36, 64: 39, 68: 42, 72: 45, 76: 48, 82: 54}
 """Corners of eyes and mouth: WFLW's number -> that of the 68 points."""
-POINTS = np.random.default_rng(3).uniform(20, 100, (98, 2)).round(4)
 
 
 outcomes = partial(read_tree, wflw)
-
-
-def line_of(
-    points: Array, flags: str = "0 0 0 0 0 0", path: str = "0--Parade/a.jpg", box: str = "10 20 110 140"
-) -> str:
-    return f"{' '.join(f'{value:.6f}' for value in points.ravel())} {box} {flags} {path}"
-
-
-LINE = line_of(POINTS)
-
-
-def make(root: Path, text: str, name: str = TRAIN) -> Path:
-    return save_text(root, text, name)
 
 
 def test_a_rendered_set_comes_back(exported: Export, tmp_path: Path, spec: CropSpec) -> None:

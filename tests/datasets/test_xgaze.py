@@ -19,56 +19,17 @@ from slyk.geometry.camera import Array, project
 from slyk.geometry.normalize import homography
 from slyk.layouts import xgaze as layout
 from slyk.shards.crops import CropSpec, Image, crop
+from tests.datasets.small.xgaze import LANDMARKS, SIZE_PX, line, make, write_xml
 from tests.datasets.trees import only_record, read_tree
 from tests.layouts.rendered import Export, Exported, Row, angle_deg, array
 from tests.photos import REAL_DATA
 
 CORNERS, NOSE = [36, 39, 42, 45], [31, 35]
-CAMERA = np.array([[1000.0, 0, 99.5], [0, 1010, 59.5], [0, 0, 1]])
 LENS = np.array([-0.3, 0.2, 0.01, -0.02, 0.1])
-SIZE_PX = (200, 120)
-MODEL = np.zeros((50, 3))
-MODEL[list(MODEL_ROWS)] = [(-45, -20, 4), (-18, -20, 0), (18, -20, 0), (45, -20, 4), (-11, 14, -10), (11, 14, -10)]
-LANDMARKS = np.stack([np.arange(68.0), np.arange(68.0) + 20], axis=1)
 
 
 outcomes = partial(read_tree, xgaze)
 only = partial(only_record, xgaze)
-
-
-def write_xml(
-    path: Path, *, camera: Array = CAMERA, lens: Array | None = None, size: tuple[int, int] = SIZE_PX
-) -> None:
-    storage = cv2.FileStorage("camera.xml", cv2.FILE_STORAGE_WRITE | cv2.FILE_STORAGE_MEMORY)
-    storage.write("image_Width", size[0])
-    storage.write("image_Height", size[1])
-    storage.write("Camera_Matrix", camera)
-    storage.write("Distortion_Coefficients", np.zeros((1, 5)) if lens is None else lens.reshape(1, 5))
-    path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_text(storage.releaseAndGetString())
-
-
-def line(
-    camera: str = "cam00.JPG",
-    *,
-    screen: str = "960,540",
-    target: str = "0,-3,0",
-    pose: str = "0,0,0,0,0,605",
-    landmarks: Array = LANDMARKS,
-) -> str:
-    return f"frame0007,{camera},{screen},{target},{pose}," + ",".join(f"{value:g}" for value in landmarks.ravel())
-
-
-def make(root: Path, lines: str, person: str = "subject0000", kind: str = "train") -> Raw:
-    """A set of one person with these lines; the face centre is (0, -3, 601) with the head straight at 605 mm."""
-    name = f"{person}_update" if kind == "updated" else person
-    path = root / f"data/annotation_{kind}/{name}.csv"
-    path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_bytes(lines.encode())
-    np.savetxt(root / "face_model.txt", MODEL)
-    for number in (0, 3, 17):
-        write_xml(root / f"avg_cams_final/{person}/cam{number:02d}.xml")
-    return Raw(root)
 
 
 def exact_center(row: Row) -> Array:

@@ -23,37 +23,15 @@ from slyk.geometry.camera import project
 from slyk.geometry.cut_faces import normalized_face
 from slyk.geometry.normalize import normalizing_rotation
 from slyk.shards.crops import CropSpec, crop
+from tests.datasets.small.xgaze_224 import content, make
 from tests.datasets.trees import in_memory, read_tree, records_of
 from tests.layouts.rendered import Export, angle_deg
 
-Content = dict[str, NDArray[Any]]
 CORNERS = [[36, 39], [42, 45]]
 
 
 outcomes = partial(read_tree, xgaze_224)
 records = partial(records_of, xgaze_224)
-
-
-def content(num: int = 3, side_px: int = 32) -> Content:
-    """A file's datasets: looking straight, up and image-left."""
-    rng = np.random.default_rng(0)
-    return {
-        "face_patch": rng.integers(0, 256, (num, side_px, side_px, 3), np.uint8),
-        "face_gaze": np.array([[0.0, 0.0], [0.3, 0.0], [0.0, 0.3]] * num, np.float32)[:num],
-        "face_head_pose": np.zeros((num, 2), np.float32),
-        "face_mat_norm": np.tile(np.eye(3, dtype=np.float32), (num, 1, 1)),
-        "frame_index": np.arange(num)[:, None],
-        "cam_index": np.arange(1, num + 1)[:, None],
-    }
-
-
-def make(root: Path, values: Content, name: str = "train/subject0000.h5") -> Raw:
-    """A set of one file."""
-    (root / name).parent.mkdir(parents=True, exist_ok=True)
-    with h5py.File(root / name, "w") as file:
-        for key, value in values.items():
-            file.create_dataset(key, data=value, chunks=(1, *value.shape[1:]), compression="lzf")
-    return Raw(root)
 
 
 def test_a_rendered_set_comes_back(exported: Export) -> None:

@@ -77,10 +77,11 @@ def save_text(root: Path, text: str, name: str) -> Path:
     return root
 
 
-def save_photo(root: Path, name: str, size_px: tuple[int, int] = (32, 24), level: int = 90) -> None:
-    """A plain JPEG of so many px, width and height."""
+def save_photo(root: Path, name: str, size_px: tuple[int, int] = (64, 48)) -> None:
+    """A JPEG of noise, so many px wide and high."""
+    noise = np.random.default_rng(0).integers(0, 256, (*size_px[::-1], 3), np.uint8)
     (root / name).parent.mkdir(parents=True, exist_ok=True)
-    cv2.imencode(".jpg", np.full((*size_px[::-1], 3), level, np.uint8))[1].tofile(root / name)
+    (root / name).write_bytes(cv2.imencode(".jpg", noise)[1].tobytes())
 
 
 def shown_at(

@@ -105,10 +105,11 @@ def test_a_shard_depends_on_the_parameters(tmp_path: Path, table: pd.DataFrame) 
 
 
 def test_what_no_plan_names_is_deleted(shards_copy: Path) -> None:
-    (shards_copy / ".p000-00000.tar.abc").write_text("left by a killed writer")
+    (shards_copy / ".p000-00000.tar.abc_1x").write_text("left by a killed writer")
+    (shards_copy / "holiday.jpg").write_text("somebody's, in a folder that was named by mistake")
     remove_orphans(shards_copy, {"p000-00000", "p001-00000"})
     assert sorted(path.name for path in shards_copy.iterdir()) == [
-        "p000-00000.json", "p000-00000.tar", "p001-00000.json", "p001-00000.tar",
+        "holiday.jpg", "p000-00000.json", "p000-00000.tar", "p001-00000.json", "p001-00000.tar",
     ]  # fmt: skip
 
 

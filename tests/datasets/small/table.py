@@ -1,4 +1,4 @@
-"""Tables of one's own data as tests write them: rows by columns, and what the reader makes of them."""
+"""Tables of one's own data as tests write them, a small set of one, and what damage does to it."""
 
 from functools import partial
 from pathlib import Path
@@ -12,7 +12,8 @@ from slyk.datasets import table
 from slyk.datasets.raw import Raw
 from slyk.datasets.record import ReadOptions, Record
 from slyk.geometry.head_pose import SIX_POINTS_MM, rotation_from_vector
-from tests.datasets.trees import read_tree
+from tests.datasets.damage import ODD, TEXTS, Case, Cases, cut, doubled, edited, gone, moved, steps
+from tests.datasets.trees import read_tree, save_photo
 from tests.layouts.rendered import Array
 
 Row = dict[str, Any]
@@ -76,3 +77,29 @@ def write_camera(root: Path, name: str, matrix: Array) -> None:
     storage = cv2.FileStorage(str(root / name), cv2.FILE_STORAGE_WRITE)
     storage.write("camera_matrix", matrix)
     storage.release()
+
+
+def clean(root: Path) -> None:
+    save(root, [BASIC, {**BASIC, "photo": "a/2.jpg"}, {**BASIC, "photo": "b/1.jpg", "person": "bob"}])
+    for name in ("a/1", "a/2", "b/1"):
+        save_photo(root, f"{name}.jpg")
+
+
+CASES: Cases = {
+    "missing_image": Case(gone("a/2.jpg"), [("a/2.jpg", "photo_missing")], lost=["a/2"]),
+    "truncated_jpeg": Case(cut("a/2.jpg"), unread={"a/2.jpg": "truncated"}),
+    "nan_label": Case(
+        edited("data.csv", "a/2.jpg,ann,1000", "a/2.jpg,ann,nan"), [("a/2.jpg", "bad_label")], lost=["a/2"]
+    ),
+    **TEXTS,
+    "unicode_path": Case(
+        steps(moved("a/2.jpg", f"a/{ODD}.jpg"), edited("data.csv", "a/2", f"a/{ODD}")),
+        renamed={"a/2.jpg": f"a/{ODD}.jpg"},
+    ),
+    "duplicate_key": Case(doubled("data.csv", "a/2"), new=["a/2-2"]),
+    "empty_person": Case(
+        edited("data.csv", "b/1.jpg,bob", "b/1.jpg,"), changed={"b/1": {"group": "bucket5", "shard": "bucket5-00000"}}
+    ),
+    "off_screen": "targets are points in space",
+    "camera_from_1": "cameras are files or numbers in the row",
+}
