@@ -156,9 +156,9 @@ ARGUMENTS = (
 @pytest.fixture(scope="module")
 def one(root: Path) -> Path:
     """The shards, written undisturbed on one core."""
-    said = run(root, "pipelines.normalize", *ARGUMENTS, "one", SLYK_NUM_CPUS="1")
+    said = run(root, "pipelines.normalize", *ARGUMENTS, "one/synthetic", SLYK_NUM_CPUS="1")
     assert "240 samples in 24 shards, eyes {'annotated': 240}" in said
-    return root / "one"
+    return root / "one/synthetic"
 
 
 def contents(folder: Path) -> dict[str, bytes]:
@@ -167,15 +167,15 @@ def contents(folder: Path) -> dict[str, bytes]:
 
 @pytest.mark.slow
 def test_one_core_and_two_give_the_same_bytes(root: Path, one: Path) -> None:
-    run(root, "pipelines.normalize", *ARGUMENTS, "two", SLYK_NUM_CPUS="2", SLYK_PLAIN="0")
-    assert contents(one) == contents(root / "two")
+    run(root, "pipelines.normalize", *ARGUMENTS, "two/synthetic", SLYK_NUM_CPUS="2", SLYK_PLAIN="0")
+    assert contents(one) == contents(root / "two/synthetic")
     assert len(ShardSet.open(one)) == 240
 
 
 @pytest.mark.slow
 def test_after_kill_9_only_what_is_missing_is_written(root: Path, one: Path) -> None:
-    out = root / "killed"
-    stage = start(root, "pipelines.normalize", *ARGUMENTS, "killed", SLYK_NUM_CPUS="1", SLYK_PLAIN="0")
+    out = root / "killed/synthetic"
+    stage = start(root, "pipelines.normalize", *ARGUMENTS, "killed/synthetic", SLYK_NUM_CPUS="1", SLYK_PLAIN="0")
     wait_for(lambda: len(list(out.glob("*.json"))) >= 3, "three shards")
     kill(stage.pid)
     stage.communicate()
@@ -183,7 +183,7 @@ def test_after_kill_9_only_what_is_missing_is_written(root: Path, one: Path) -> 
     assert not (out / manifest.NAME).exists()
     before = {path.stem: path.stat().st_mtime_ns for path in out.glob("*.json")}
     assert 3 <= len(before) < NUM_SHARDS
-    said = run(root, "pipelines.normalize", *ARGUMENTS, "killed", SLYK_NUM_CPUS="2", SLYK_PLAIN="0")
+    said = run(root, "pipelines.normalize", *ARGUMENTS, "killed/synthetic", SLYK_NUM_CPUS="2", SLYK_PLAIN="0")
     assert f"{len(before)} of {NUM_SHARDS} shards were complete, {NUM_SHARDS - len(before)} written" in said
     assert {name: (out / f"{name}.json").stat().st_mtime_ns for name in before} == before
     assert contents(out) == contents(one)
