@@ -16,9 +16,8 @@ from slyk.config import load_params
 from slyk.duplicates.compare import pictures_below
 from slyk.errors import DataMissingError, ParamsError
 from slyk.files import resolve, write_atomic, write_json
-from slyk.shards import limits, manifest
-from slyk.shards.read import ShardSet
-from slyk.shards.write import sidecar_path
+from slyk.shards import manifest
+from slyk.shards.read import ShardSet, about_shard
 
 NUM_FACES = 24
 NUM_GROUPS = 25
@@ -50,7 +49,7 @@ def write_report(name: str, index: Path, rejects: Path, shards: Path, out: Path,
         if not path.is_file():
             raise DataMissingError(f"{path} not found: run `dvc repro index@{name}`")
     about = manifest.load(shards)
-    samples = samples_table(limits.read_json(sidecar_path(shards, shard.name)) for shard in about.shards)
+    samples = samples_table(about_shard(shards, shard) for shard in about.shards)
     rejected = pd.concat([pq.read_table(path).to_pandas() for path in (rejects, shards / "rejects.parquet")])
     figures = summary(samples, rejected, pq.read_table(index).to_pandas())
     checks = consistency(samples)

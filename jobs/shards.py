@@ -68,7 +68,11 @@ def show_shards(name: str, pictures: Path | None) -> None:
     if pictures is not None:
         if pictures.suffix != ".png":
             raise SlykError(f"{pictures}: the sheet is a PNG, give it a name that ends in .png")
-        write_atomic(pictures, contact_sheet(ShardSet.open(folder)))
+        sheet = contact_sheet(ShardSet.open(folder))
+        try:
+            write_atomic(pictures, sheet)
+        except OSError as error:
+            raise SlykError(f"{pictures} cannot be written: {error.strerror}") from None
         print(f"  sheet: {pictures}")
 
 

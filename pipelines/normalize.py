@@ -11,6 +11,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
@@ -21,18 +22,18 @@ from jobs.stage import stage
 from pipelines.index import raw_root
 from pipelines.rejects import check_fraction, print_reasons, write_rejects
 from slyk.config import Normalize, load_params
-from slyk.datasets.index_table import rows_of
+from slyk.datasets.index_table import INDEX, rows_of
 from slyk.datasets.record import from_row
 from slyk.datasets.registry import reader
-from slyk.errors import DataMissingError, SlykError
-from slyk.files import code_digest, digest, resolve
+from slyk.errors import DataMissingError
+from slyk.files import alone_in, code_digest, digest, resolve
 from slyk.shards import manifest
 from slyk.shards.crops import CropSpec
 from slyk.shards.eyes import EyeSpec
 from slyk.shards.sample import EYE_MEMBERS, MEMBERS
-from slyk.shards.write import Picture, Reject, ShardPlan, is_complete, sidecar_path, write_shard
+from slyk.shards.write import Picture, Reject, ShardPlan, standing, write_shard
 
-CODE = ("datasets/pictures.py", "datasets/record.py", "geometry", "photos.py", "shards")
+CODE = ("_jpeg_region.c", "datasets/pictures.py", "datasets/record.py", "geometry", "photos.py", "shards")
 REJECTS = "rejects.parquet"
 PLAIN_BELOW = 3_000
 """Photos that one process has cropped by the time that Ray has started."""
@@ -49,7 +50,10 @@ def main() -> None:
     params = load_params(resolve("params.yaml"))
     dataset, settings = params.datasets[args.dataset], params.normalize
     raw, out = raw_root(args.dataset, dataset), resolve(args.out)
-    with tracking.stage_run(f"normalize@{args.dataset}", params=params, sections=("normalize",)) as run:
+    with (
+        alone_in(out),
+        tracking.stage_run(f"normalize@{args.dataset}", params=params, sections=("normalize",)) as run,
+    ):
         picture = partial(reader(dataset.reader).picture, raw)
         shards = shard_sizes(resolve(args.index))
         spec = spec_for(resolve(args.index), settings)
@@ -88,50 +92,49 @@ class Writer:
         """A shard's plan and its rows of the index. The plan's digest covers rows, parameters and code."""
         rows = rows_of(self.index, name)
         settings = {"crops": self.spec.as_dict(), "jpeg_quality": self.jpeg_quality, "code": self.code}
-        splits = sorted({str(row["split"]) for row in rows})
-        if len(splits) > 1:
-            raise SlykError(
-                f"group {rows[0]['group']} holds photos of {' and '.join(splits)}: a group takes one side, so its "
-                "reader must name two groups"
-            )
-        return ShardPlan(name, rows[0]["group"], splits[0], digest({"rows": rows, **settings})), rows
+        return ShardPlan(name, rows[0]["group"], rows[0]["split"], digest({"rows": rows, **settings})), rows
 
     def __call__(self, row: dict[str, Any]) -> dict[str, Any]:
         """Writes the shard that a row names, unless it stands there already; gives back what the manifest needs."""
         plan, rows = self.plan(row["shard"])
-        complete = is_complete(self.out, plan)
-        if complete:
-            sidecar = json.loads(sidecar_path(self.out, plan.name).read_bytes())
-        else:
-            records = [from_row(row) for row in rows]
-            sidecar = write_shard(
-                self.out, plan, records, picture=self.picture, spec=self.spec, jpeg_quality=self.jpeg_quality
-            )
+        found = standing(self.out, plan)
+        sidecar = found or write_shard(
+            self.out,
+            plan,
+            [from_row(row) for row in rows],
+            picture=self.picture,
+            spec=self.spec,
+            jpeg_quality=self.jpeg_quality,
+        )
         kept = {name: sidecar[name] for name in (*manifest.ShardEntry.__dataclass_fields__, "rejects")}
-        return {"sidecar": json.dumps(kept), "num_photos": len(rows), "complete": complete}
+        return {"sidecar": json.dumps(kept), "num_photos": len(rows), "complete": found is not None}
 
 
 def spec_for(index: Path, settings: Normalize) -> CropSpec | EyeSpec:
     """What is stored of a set: squares of faces, or whole photos where the index has records and none shows a face."""
     found = 0
-    if "camera" in pq.read_schema(index).names:  # an empty table has no columns
-        for batch in pq.ParquetFile(index).iter_batches(columns=["camera"]):
-            found += batch.num_rows
-            if pc.any(pc.greater(pc.list_value_length(batch["camera"]), 0)).as_py():
-                found = 0
-                break
+    for batch in pq.ParquetFile(index).iter_batches(columns=["camera"]):
+        found += batch.num_rows
+        if pc.any(pc.greater(pc.list_value_length(batch["camera"]), 0)).as_py():
+            found = 0
+            break
     kind = EyeSpec if found else CropSpec
     return kind(**settings.model_dump(include=set(kind.__dataclass_fields__)))
 
 
 def shard_sizes(index: Path) -> dict[str, int]:
-    """Name -> number of faces of each shard that the index plans, by name."""
+    """Name -> number of faces of each shard that the index plans, by name. Raises DataMissingError without one."""
     if not index.is_file():
         raise DataMissingError(f"{index} not found: run `dvc repro index@{index.stem}`")
+    try:
+        known = pq.read_schema(index).names == INDEX.names
+    except pa.ArrowInvalid as error:
+        raise DataMissingError(f"{index} is damaged ({error}): run `dvc repro -f index@{index.stem}`") from None
+    if not known:
+        raise DataMissingError(f"{index} was written by another slyk: run `dvc repro index@{index.stem}`")
     counts = Counter[str]()
-    if "shard" in pq.read_schema(index).names:  # an empty table has no columns
-        for batch in pq.ParquetFile(index).iter_batches(columns=["shard"]):
-            counts.update(batch["shard"].to_pylist())
+    for batch in pq.ParquetFile(index).iter_batches(columns=["shard"]):
+        counts.update(batch["shard"].to_pylist())
     return dict(sorted(counts.items()))
 
 
@@ -150,7 +153,6 @@ def remove_orphans(out: Path, names: set[str]) -> None:
 
 def write_all(writer: Writer, shards: dict[str, int]) -> Iterator[dict[str, Any]]:
     """Writes the shards that are not there yet, one row of Ray Data each, and gives what the manifest needs of all."""
-    writer.out.mkdir(parents=True, exist_ok=True)
     start, done, written, num_photos = time.monotonic(), 0, 0, sum(shards.values())
     found = {}
     for count, row in enumerate(

@@ -6,14 +6,36 @@ from pathlib import Path
 from typing import Annotated, Any, Literal, Self
 
 import yaml
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, model_validator
 
 from slyk.errors import ParamsError
 
-Count = Annotated[int, Field(ge=1)]
-Fraction = Annotated[float, Field(ge=0.0, le=1.0)]
-Positive = Annotated[float, Field(gt=0.0)]
-NotNegative = Annotated[float, Field(ge=0.0)]
+
+def _not_yes_or_no(value: Any) -> Any:
+    if isinstance(value, bool):
+        raise ValueError("a number is expected")
+    return value
+
+
+def _printable(text: str) -> str:
+    if not text.isprintable():
+        raise ValueError("one line of printable text is expected")
+    return text
+
+
+def _rising(pair: tuple[float, float]) -> tuple[float, float]:
+    if pair[0] > pair[1]:
+        raise ValueError("the smaller number comes first")
+    return pair
+
+
+Whole = Annotated[int, Field(ge=0, le=10**6, strict=True)]
+Count = Annotated[Whole, Field(ge=1)]
+Real = Annotated[float, Field(le=1e6), BeforeValidator(_not_yes_or_no)]
+"""YAML takes 1e-3 for a text, which is a number here."""
+Fraction = Annotated[Real, Field(ge=0.0, le=1.0)]
+Positive = Annotated[Real, Field(gt=1e-9)]
+NotNegative = Annotated[Real, Field(ge=0.0)]
 Precision = Literal["auto", "fp32", "bf16"]
 Domain = Literal["wide", "webcam", "wild", "studio", "near_eye"]
 """A name of `slyk.synthetic.domains.DOMAINS`."""
@@ -37,30 +59,30 @@ class Section(BaseModel):
 class Dataset(Section):
     reader: str
     """A name of `slyk.datasets.registry.DATASETS`."""
-    root: str
+    root: Annotated[str, Field(min_length=1, max_length=4096), AfterValidator(_printable)]
     """Where the raw set lives: a folder or a link to one, below SLYK_ROOT or absolute, or a URL (docs/datasets.md)."""
     camera: tuple[Positive, Positive, Positive, Positive] | None = None
     """focal x, focal y, centre x, centre y in px for photos without a camera; None: focal = longer side."""
-    licence: str = "unknown"
+    licence: Annotated[str, Field(min_length=1, max_length=4096), AfterValidator(_printable)] = "unknown"
     """Travels into manifest, run and model."""
 
 
 FIRST_TEST_PERSON = 10_000
-Many = Annotated[int, Field(ge=1, le=100_000)]
+Many = Annotated[Count, Field(le=100_000)]
 
 
 class Render(Section):
     domain: Domain
     """What is drawn: gaze independent of the head (wide), or photos as of MPIIFaceGaze (webcam), Gaze360 (wild),
     ETH-XGaze (studio), TEyeD (near_eye)."""
-    num_train_people: Annotated[int, Field(ge=1, le=FIRST_TEST_PERSON)]
+    num_train_people: Annotated[Count, Field(le=FIRST_TEST_PERSON)]
     """Identities 0, 1, ... of the seed, the same heads in all sets."""
     num_test_people: Many
     """Identities from FIRST_TEST_PERSON on, so that no set trains on people whom another tests on."""
     photos_per_person: Many
-    photo_px: Annotated[int, Field(ge=64, le=4096)] | None = None
+    photo_px: Annotated[Count, Field(ge=64, le=4096)] | None = None
     """Width of the photos; None: the usual of the domain."""
-    eye_supersampling: Annotated[int, Field(ge=1, le=4)]
+    eye_supersampling: Annotated[Count, Field(le=4)]
     """Rays a pixel and axis inside the eye boxes."""
 
     @property
@@ -74,11 +96,15 @@ class Render(Section):
 
 
 class Index(Section):
-    photos_per_shard: Annotated[int, Field(ge=1, le=250)]
+    photos_per_shard: Annotated[Count, Field(le=250)]
     min_face_px: Count
     """Detected faces with a narrower box are rejected as too small."""
     max_reject_fraction: Fraction
     """The stage fails when more photos than this are rejected."""
+
+
+MAX_SQUARE_PX = 4094
+"""Larger pictures are not read from shards (`slyk.shards.limits`)."""
 
 
 class Normalize(Section):
@@ -86,18 +112,25 @@ class Normalize(Section):
     """Focal length of the virtual camera at the stored face resolution."""
     distance_mm: Positive
     """Virtual distance of the face centre."""
-    face_px: Count
+    face_px: Annotated[Count, Field(ge=16)]
     """Side of the face square at margin 1."""
-    face_margin: Annotated[float, Field(ge=1.0)]
-    eye_px: Count
+    face_margin: Annotated[Real, Field(ge=1.0)]
+    eye_px: Annotated[Count, Field(ge=16)]
     """Side of the eye square at margin 1 (the width of an eye patch)."""
-    eye_margin: Annotated[float, Field(ge=1.6)]
-    eye_zoom: Positive
+    eye_margin: Annotated[Real, Field(ge=1.6)]
+    eye_zoom: Annotated[Positive, Field(le=100.0)]
     """Eye px/mm over face px/mm."""
-    one_eye_px: Annotated[int, Field(ge=16, le=1024)]
+    one_eye_px: Annotated[Count, Field(ge=16, le=1024)]
     """Longer side of the stored picture, in sets that show one eye and no face."""
-    jpeg_quality: Annotated[int, Field(ge=50, le=100)]
+    jpeg_quality: Annotated[Count, Field(ge=50, le=100)]
     max_reject_fraction: Fraction
+
+    @model_validator(mode="after")
+    def _small_enough(self) -> Self:
+        for name, side in ("face", self.face_px * self.face_margin), ("eye", self.eye_px * self.eye_margin):
+            if side > MAX_SQUARE_PX:
+                raise ValueError(f"{name}_px times {name}_margin is {side:g}, at most {MAX_SQUARE_PX}")
+        return self
 
 
 ProtocolName = Literal[
@@ -109,11 +142,11 @@ ProtocolName = Literal[
 
 class SetProtocol(Section):
     name: ProtocolName
-    fold: Annotated[int, Field(ge=0)] | None = None
+    fold: Whole | None = None
     """Of leave_one_out and folds: which group or part is tested, from 0."""
-    num_folds: Annotated[int, Field(ge=2)] | None = None
+    num_folds: Annotated[Count, Field(ge=2)] | None = None
     """Of folds: how many parts."""
-    num_gate_people: Annotated[int, Field(ge=0)] | None = None
+    num_gate_people: Whole | None = None
     """In place of protocol.num_gate_people for this set; 0 leaves it without a gate."""
 
 
@@ -138,18 +171,18 @@ class Views(Section):
     """Probability of a mirror image: eyes swap, yaw changes sign."""
     rotate: Fraction = 0.0
     """Probability of a turn by up to +-rotate_deg."""
-    rotate_deg: Annotated[float, Field(ge=0.0, le=45.0)] = 0.0
+    rotate_deg: Annotated[Real, Field(ge=0.0, le=45.0)] = 0.0
     blur: Fraction = 0.0
     """Probability of a Gaussian blur."""
-    blur_sigma: tuple[Positive, Positive] = (0.1, 2.0)
-    """px, uniform."""
+    blur_sigma: Annotated[tuple[Positive, Positive], AfterValidator(_rising)] = (0.1, 2.0)
+    """px, least and most; uniform."""
     gray: Fraction = 0.0
     """Probability of losing colour."""
-    shift_mm: Annotated[float, Field(ge=0.0, le=10.0)] = 0.0
+    shift_mm: Annotated[Real, Field(ge=0.0, le=10.0)] = 0.0
     """Each square moves by up to this in x and y: detectors are not exact."""
-    scale: Annotated[float, Field(ge=0.0, le=0.3)] = 0.0
+    scale: Annotated[Real, Field(ge=0.0, le=0.3)] = 0.0
     """Each square grows or shrinks by up to this share."""
-    light: Annotated[float, Field(ge=0.0, le=0.9)] = 0.0
+    light: Annotated[Real, Field(ge=0.0, le=0.9)] = 0.0
     """Contrast and brightness change by up to this share."""
 
 
@@ -186,7 +219,7 @@ class Pretrain(Section):
     """First EMA momentum; rises to 1 over training on a half cosine."""
     views: Views
     epochs: Count
-    batch_size: Annotated[int, Field(ge=2)]
+    batch_size: Annotated[Count, Field(ge=2)]
     """Samples a step over all workers."""
     learning_rate: Positive
     weight_decay: NotNegative
@@ -200,13 +233,13 @@ class Pretrain(Section):
 class FinetuneGaze(Section):
     datasets: SetNames
     views: Views
-    dropout: Fraction
+    dropout: Annotated[Fraction, Field(lt=1.0)]
     hidden: tuple[Count, ...]
     """Widths of the MLP behind the three bottlenecks."""
     ev_scope: Literal["batch", "output", "sample"]
     """Over what the inverse explained variance is taken (docs/methods.md)."""
     epochs: Count
-    batch_size: Annotated[int, Field(ge=2)]
+    batch_size: Annotated[Count, Field(ge=2)]
     learning_rate: Positive
     """Of bottlenecks and MLP."""
     encoder_learning_rate: NotNegative
@@ -226,7 +259,7 @@ class Evaluate(Section):
     datasets: SetNames | None = None
     """Sets to test on; null: those of finetune.gaze. docs/protocols.md: what of a set that nobody learns from."""
     batch_size: Count
-    bootstrap_samples: Annotated[int, Field(ge=100)]
+    bootstrap_samples: Annotated[Count, Field(ge=100)]
     """Draws of people for the 95 % interval."""
 
 
@@ -238,7 +271,7 @@ class Promote(Section):
 
 
 class Params(Section):
-    seed: Annotated[int, Field(ge=0, lt=2**31)]
+    seed: Annotated[int, Field(ge=0, lt=2**31, strict=True)]
     datasets: dict[SetName, Dataset]
     render: dict[SetName, Render] = {}
     """Sets to render, each into data/raw/<name>."""

@@ -1,5 +1,7 @@
 """Files that are whole or absent, digests of files and of source code, and the folder that paths resolve against."""
 
+import errno
+import fcntl
 import hashlib
 import json
 import os
@@ -8,6 +10,8 @@ from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import IO, Any
+
+from slyk.errors import SlykError
 
 
 def root() -> Path:
@@ -18,6 +22,27 @@ def root() -> Path:
 def resolve(path: str | Path) -> Path:
     """`path` below the root, or itself where absolute."""
     return root() / path
+
+
+@contextmanager
+def alone_in(folder: Path) -> Iterator[None]:
+    """Makes a folder and keeps other processes that ask for it out, until the block or this process ends.
+
+    Raises SlykError where another has it. Storage that knows no locks is used without.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    handle = os.open(folder, os.O_RDONLY | os.O_CLOEXEC)
+    try:
+        try:
+            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            raise SlykError(f"another run is writing {folder}: wait for it, or end it") from None
+        except OSError as error:
+            if error.errno not in (errno.ENOLCK, errno.EOPNOTSUPP, errno.EBADF):
+                raise
+        yield
+    finally:
+        os.close(handle)
 
 
 @contextmanager
@@ -62,12 +87,14 @@ def digest(value: Any) -> str:
 
 
 def code_digest(packages: Iterable[str]) -> str:
-    """sha256 over the source of `slyk` packages or modules ("geometry", "views.py"): what a result depends on."""
+    """sha256 over the source of `slyk` packages or modules ("geometry", "views.py"): what a result depends on.
+
+    Raises FileNotFoundError for one that is not there.
+    """
     base = Path(__file__).parent
     hasher = hashlib.sha256()
     for package in sorted(packages):
-        files = [base / package] if package.endswith(".py") else sorted((base / package).rglob("*.py"))
-        assert files, package
+        files = sorted((base / package).rglob("*.py")) if (base / package).is_dir() else [base / package]
         for file in files:
             hasher.update(f"{file.relative_to(base)}\0".encode() + file.read_bytes())
     return hasher.hexdigest()

@@ -24,7 +24,7 @@ LAYERS: dict[str, set[str]] = {  # a part of slyk -> the parts that it may impor
     "_torchvision": set(),
     "errors": set(),
     "config": {"errors"},
-    "files": set(),
+    "files": {"errors"},
     "tables": {"files"},
     "geometry": set(),
     "metrics": {"geometry"},

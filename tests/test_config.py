@@ -7,8 +7,9 @@ import pytest
 import yaml
 from pydantic import ValidationError
 
-from slyk.config import Params, SetProtocol, as_flat, load_params
+from slyk.config import MAX_SQUARE_PX, Params, SetProtocol, as_flat, load_params
 from slyk.errors import ParamsError
+from slyk.shards import limits
 from tests.drawn import REPOSITORY
 
 
@@ -84,6 +85,19 @@ def test_all_errors_are_told_at_once(tmp_path: Path, raw: dict[str, Any]) -> Non
             {"sets": {"synthetic": {"name": "folds", "folds": 5}}},
             "protocol.sets.synthetic.folds: unknown key",
         ),
+        *(
+            ("finetune.gaze", {"epochs": count}, "gaze.epochs: Input should be")
+            for count in (True, 0, 10**20, "3", 3.0)
+        ),
+        *(("finetune.gaze", {"dropout": share}, "gaze.dropout: ") for share in (1.0, -0.1, True)),
+        ("finetune.gaze.views", {"blur_sigma": [2.0, 0.1]}, "blur_sigma: the smaller number comes first"),
+        ("normalize", {"face_px": 1}, "normalize.face_px: Input should be greater than or equal to 16"),
+        ("normalize", {"face_px": 4000}, "face_px times face_margin is 5600, at most 4094"),
+        ("normalize", {"eye_zoom": 1e300}, "normalize.eye_zoom: Input should be less than or equal to"),
+        ("normalize", {"focal_px": 1e-300}, "normalize.focal_px: Input should be greater than"),
+        ("normalize", {"focal_px": True}, "normalize.focal_px: a number is expected"),
+        ("datasets.synthetic", {"root": ""}, "datasets.synthetic.root: String should have at least 1 character"),
+        *(("datasets.synthetic", {"licence": text}, "one line of printable text") for text in ("CC BY\n", "a\tb")),
         ("pretrain", {"learning_rate": float("inf")}, "pretrain.learning_rate: Input should be a finite number"),
         (
             "render",
@@ -104,8 +118,22 @@ def test_all_errors_are_told_at_once(tmp_path: Path, raw: dict[str, Any]) -> Non
 def test_what_no_stage_could_use(
     tmp_path: Path, raw: dict[str, Any], section: str, values: dict[str, Any], told: str
 ) -> None:
-    raw[section] |= values
+    place = raw
+    for name in section.split("."):
+        place = place[name]
+    place |= values
     assert told in failure(tmp_path, raw)
+
+
+def test_numbers_as_people_write_them(tmp_path: Path, raw: dict[str, Any]) -> None:
+    """YAML takes 1e-3 for a text."""
+    raw["pretrain"] |= {"learning_rate": "1e-3", "weight_decay": 0}
+    found = load_params(write(tmp_path, raw)).pretrain
+    assert (found.learning_rate, found.weight_decay) == (0.001, 0.0)
+
+
+def test_what_may_be_written_can_be_read() -> None:
+    assert MAX_SQUARE_PX + 1 < limits.MAX_SIDE_PX and limits.MAX_TEXT == 4096
 
 
 def test_a_width_that_heads_cannot_share(tmp_path: Path, raw: dict[str, Any]) -> None:

@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from slyk import files
+from slyk.errors import SlykError
 
 
 def test_the_root_is_the_current_folder_or_slyk_root(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -92,5 +93,18 @@ def test_the_digest_of_code_depends_on_the_chosen_parts() -> None:
     both = files.code_digest(["geometry", "views.py"])
     assert both == files.code_digest(["views.py", "geometry"])
     assert both != files.code_digest(["geometry"])
-    with pytest.raises(AssertionError):
+    assert files.code_digest(["_jpeg_region.c"]) != files.code_digest(["photos.py"])
+    with pytest.raises(FileNotFoundError):
         files.code_digest(["no_such_package"])
+
+
+def test_one_run_in_a_folder(tmp_path: Path) -> None:
+    """Also of two processes; the folder is free again once the first has ended."""
+    code = f"from pathlib import Path; from slyk.files import alone_in\nwith alone_in(Path({str(tmp_path)!r})): pass"
+    with files.alone_in(tmp_path / "new"), files.alone_in(tmp_path):
+        with pytest.raises(SlykError, match="another run is writing"), files.alone_in(tmp_path / "new"):
+            raise AssertionError
+        other = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
+        assert "another run is writing" in other.stderr
+    with files.alone_in(tmp_path):
+        assert [path.name for path in tmp_path.iterdir()] == ["new"]

@@ -6,6 +6,7 @@ columns that rows are sorted by. In the end these say whose row comes next, and 
 
 import shutil
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import ExitStack
 from pathlib import Path
 from types import TracebackType
 
@@ -17,7 +18,7 @@ from numpy.typing import NDArray
 
 from slyk.datasets.index_table import INDEX, OUTCOMES
 from slyk.errors import SplitError
-from slyk.files import atomic
+from slyk.files import alone_in, atomic
 
 RUN_BYTES = 2**26
 BATCH_ROWS = 512
@@ -34,26 +35,30 @@ Places = NDArray[np.int64]
 class IndexWriter:
     """Takes outcomes, tells the rejects among them, writes the index of the others.
 
-    A context manager: its runs lie in `folder`, which is deleted before and after. versions: file -> size and version
-    as listed; file_of: from the name of a photo to that of its file, see `slyk.datasets.registry`.
+    A context manager: its runs lie in `folder`, which no other may use meanwhile and which is deleted after. versions:
+    file -> size and version as listed; file_of: from the name of a photo to that of its file, see
+    `slyk.datasets.registry`.
     """
 
     def __init__(self, folder: Path, versions: Mapping[str, str], file_of: Callable[[str], str]) -> None:
         self._folder, self._versions, self._file_of = folder, versions, file_of
+        self._alone = ExitStack()
         self._waiting: list[pa.Table] = []
         self._bytes = 0
         self._keys: list[pa.Table] = []
         self._rejects: list[pa.Table] = []
 
     def __enter__(self) -> "IndexWriter":
-        shutil.rmtree(self._folder, ignore_errors=True)  # what a killed stage left
-        self._folder.mkdir(parents=True)
+        self._alone.enter_context(alone_in(self._folder))
+        for path in self._folder.iterdir():  # what a killed stage left
+            path.unlink()
         return self
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         shutil.rmtree(self._folder, ignore_errors=True)
+        self._alone.close()
 
     def add(self, table: pa.Table) -> None:
         """Outcomes, with the columns of `OUTCOMES`. A record of a file that is not listed is a reject."""

@@ -9,10 +9,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from slyk.errors import CorruptShardError
-from slyk.shards import limits
 from slyk.shards.manifest import Manifest
 from slyk.shards.phash import DUPLICATE_BITS
-from slyk.shards.write import sidecar_path
+from slyk.shards.read import about_shard
 
 Hashes = NDArray[np.uint64]
 Numbers = NDArray[np.int64]
@@ -66,11 +65,10 @@ def hashed(folder: Path, about: Manifest, groups: Collection[str] | None = None)
     """The samples of chosen groups and their hashes, from the sidecars of a folder of shards."""
     for shard in about.shards:
         if groups is None or shard.group in groups:
-            path = sidecar_path(folder, shard.name)
             try:
-                rows = [(key, row["phash"]) for key, row in limits.read_json(path)["measures"].items()]
+                rows = [(key, row["phash"]) for key, row in about_shard(folder, shard)["measures"].items()]
             except (KeyError, TypeError, AttributeError):
-                raise CorruptShardError(f"{path} is not as it was written: run `dvc checkout` or `dvc repro`") from None
+                raise CorruptShardError(f"{folder / shard.name}.json is not as we write it") from None
             yield from ((Photo(about.dataset, shard.group, key), phash) for key, phash in rows)
 
 

@@ -111,11 +111,12 @@ class Cut:
         focal_px = spec.focal_px * np.array([1.0, spec.eye_zoom, spec.eye_zoom])
         ways = homography(geometry.camera, rotation, points, focal_px, sizes, distance / spec.distance_mm)
         corners = _corners(ways, sizes)
+        if not np.isfinite(corners).all():
+            raise PhotoError("face_behind_camera", "what the crops show reaches behind the camera")
         squares = []
         for way, size, found in zip(ways, sizes.tolist(), corners, strict=True):
             shrink = math.sqrt(abs(cv2.contourArea(found))) / size
-            whole = int(shrink) if math.isfinite(shrink) else 0
-            squares.append(Square(way, size, found, whole, _grid(geometry, way, size)))
+            squares.append(Square(way, size, found, int(shrink), _grid(geometry, way, size)))
         return cls(rotation, squares)
 
     @property
@@ -141,10 +142,11 @@ _UNIT_SQUARE = np.array([[0.0, 0.0, 1.0], [1.0, 0.0, 1.0], [1.0, 1.0, 1.0], [0.0
 
 
 def _corners(ways: Array, sizes: NDArray[np.int64]) -> NDArray[np.float32]:
-    """Corners (N, 4, 2) of the squares in the photo, px."""
+    """Corners (N, 4, 2) of the squares in the photo, px; NaN for those that lie behind the camera."""
     corners = _UNIT_SQUARE * np.stack([sizes, sizes, np.ones_like(sizes)], axis=-1)[:, None]
     corners = corners @ np.linalg.inv(ways).transpose(0, 2, 1)
-    return np.asarray(corners[..., :2] / corners[..., 2:], dtype=np.float32)
+    depth = np.where(corners[..., 2:] > 0, corners[..., 2:], np.nan)
+    return np.asarray(corners[..., :2] / depth, dtype=np.float32)
 
 
 def _grid(geometry: FaceGeometry, way: Array, size_px: int) -> NDArray[np.float32] | None:

@@ -137,7 +137,11 @@ def entry(value: Any) -> dict[str, Any]:
     for name in ("num_samples", "num_labelled"):
         whole(value[name], MAX_TAR_BYTES)
     whole(value["size"], MAX_TAR_BYTES)
-    for word in (*(value[name] for name in ("name", "group", "split", "sha256")), *value["eyes"], *value["tags"]):
+    for word in (
+        *(value[name] for name in ("name", "group", "split", "sha256", "seal")),
+        *value["eyes"],
+        *value["tags"],
+    ):
         text(word)
     for count in (*value["eyes"].values(), *value["tags"].values()):
         whole(count, MAX_TAR_BYTES)

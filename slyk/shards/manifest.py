@@ -2,18 +2,18 @@
 
 import re
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from slyk.errors import CorruptShardError, DataMissingError, ParamsError
+from slyk.errors import CorruptShardError, DataMissingError, ParamsError, SlykError
 from slyk.files import digest, write_json
 from slyk.shards import limits
 from slyk.shards.sample import CONVENTION, DECODERS, EYE_MEMBERS, MEMBERS
 
 NAME = "manifest.json"
-FORMAT = 2
+FORMAT = 3
 _NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]*")
 
 
@@ -28,6 +28,7 @@ class ShardEntry:
     tags: dict[str, int]
     size: int
     sha256: str
+    seal: str
 
 
 @dataclass(frozen=True)
@@ -82,7 +83,7 @@ def write(
     sidecars: Iterable[dict[str, Any]],
     members: Sequence[str] = MEMBERS,
 ) -> None:
-    """Writes `manifest.json` from the shards' sidecars."""
+    """Writes `manifest.json` from the shards' sidecars. Raises SlykError for one that `load` would refuse."""
     names = ShardEntry.__dataclass_fields__
     shards = [{name: s[name] for name in names} for s in sorted(sidecars, key=lambda s: str(s["name"]))]
     body = {
@@ -95,7 +96,12 @@ def write(
         "shards": shards,
         "num_samples": sum(s["num_samples"] for s in shards),
     }
-    write_json(folder / NAME, body | {"digest": digest(body)})
+    body["digest"] = digest(body)
+    try:
+        _of(body)
+    except ValueError as error:
+        raise SlykError(f"shards of {dataset} cannot be told in a manifest: {error}") from None
+    write_json(folder / NAME, body)
 
 
 def load(folder: Path) -> Manifest:
@@ -109,9 +115,7 @@ def load(folder: Path) -> Manifest:
                 f"{folder / NAME} was written by another slyk (format {body['format']}, this one reads {FORMAT}): "
                 f"run `dvc repro normalize@{folder.name}`"
             )
-        members = tuple(map(limits.text, body["members"]))
-        shards = tuple(ShardEntry(**limits.entry(s)) for s in body["shards"])
-        about = limits.text(body["dataset"]), limits.text(body["licence"]), limits.crops(body["crops"])
+        return _of(body)
     except FileNotFoundError:
         raise DataMissingError(f"{folder / NAME} not found: run `dvc repro normalize@{folder.name}`") from None
     except (CorruptShardError, KeyError, TypeError, ValueError, RecursionError) as error:
@@ -119,9 +123,16 @@ def load(folder: Path) -> Manifest:
         raise CorruptShardError(
             f"{told}; restore it with `dvc checkout`, or delete it and run `dvc repro normalize@{folder.name}`"
         ) from None
+
+
+def _of(body: Mapping[str, Any]) -> Manifest:
+    """Raises KeyError, TypeError or ValueError where a field is missing or not as we write it."""
+    members = tuple(map(limits.text, body["members"]))
+    if members not in DECODERS:
+        raise ValueError(f"samples of {members}, expected {MEMBERS} or {EYE_MEMBERS}")
+    shards = tuple(ShardEntry(**limits.entry(shard)) for shard in body["shards"])
     for shard in shards:
         if not _NAME.fullmatch(shard.name):
-            raise CorruptShardError(f"{folder / NAME} names a shard {shard.name!r}, which is no plain file name")
-    if members not in DECODERS:
-        raise CorruptShardError(f"{folder / NAME}: samples of {members}, expected {MEMBERS} or {EYE_MEMBERS}")
+            raise ValueError(f"a shard is named {shard.name!r}, which is no plain file name")
+    about = limits.text(body["dataset"]), limits.text(body["licence"]), limits.crops(body["crops"])
     return Manifest(*about, shards, body["digest"], members)

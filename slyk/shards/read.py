@@ -13,11 +13,10 @@ from numpy.typing import NDArray
 
 from slyk.errors import CorruptShardError, DataMissingError
 from slyk.geometry.camera import Array
-from slyk.shards import limits
+from slyk.shards import limits, sidecar
 from slyk.shards.crops import CropSpec, Image
 from slyk.shards.manifest import Manifest, ShardEntry, load
 from slyk.shards.sample import DECODERS, MEMBERS, S
-from slyk.shards.write import sidecar_path
 
 Keep = Callable[[Mapping[str, Any]], bool]
 """Whether a sample takes part, by its row of the sidecar's `measures`: gaze, head, tags and more."""
@@ -83,8 +82,13 @@ class ShardSet(Sequence[S]):
         return (self[i] for i in range(len(self)))
 
     def pictures(self, indices: Sequence[int], out: Pictures | None = None) -> Pictures:
-        """The pictures of some samples, into `out` where it is given: memory that is used again costs no clearing."""
+        """The pictures of some samples, into `out` where it is given: memory that is used again costs no clearing.
+
+        Raises ValueError for memory unlike that of `empty`.
+        """
         found = self.empty(len(indices)) if out is None else out
+        if any(len(part) != len(indices) or part.dtype != np.uint8 or not part.flags.c_contiguous for part in found):
+            raise ValueError(f"memory for {len(indices)} samples is what empty({len(indices)}) gives")
         for row, index in enumerate(indices):
             for name, pictures, data in zip(MEMBERS, found, self._read(index), strict=False):
                 try:
@@ -144,7 +148,7 @@ def verify(folder: Path, shard: ShardEntry) -> None:
         data = limits.read_bytes(path, limits.MAX_TAR_BYTES)
     except FileNotFoundError:
         raise DataMissingError(f"{path} is named in the manifest but not there: {advice}") from None
-    for name, offset, size, crc in _members(folder, shard, _sidecar(folder, shard)):
+    for name, offset, size, crc in _members(folder, shard, about_shard(folder, shard)):
         part = data[offset : offset + size]
         if len(part) < size or zlib.crc32(part) != crc:
             raise CorruptShardError(f"{path}: member {name} differs from what was written: {advice}")
@@ -152,21 +156,25 @@ def verify(folder: Path, shard: ShardEntry) -> None:
         raise CorruptShardError(f"{path}: differs from its manifest outside of its members: {advice}")
 
 
-def _sidecar(folder: Path, shard: ShardEntry) -> dict[str, Any]:
-    path = sidecar_path(folder, shard.name)
+def about_shard(folder: Path, shard: ShardEntry) -> dict[str, Any]:
+    """The sidecar of a shard. Raises DataMissingError where there is none, CorruptShardError for another one."""
+    path, todo = sidecar.path_of(folder, shard.name), f"run `dvc checkout` or `dvc repro normalize@{folder.name}`"
     try:
-        return limits.read_json(path)
+        found = sidecar.read(path)
     except FileNotFoundError:
-        raise DataMissingError(f"{path} not found: run `dvc checkout` or `dvc repro normalize@{folder.name}`") from None
+        raise DataMissingError(f"{path} not found: {todo}") from None
+    except CorruptShardError as error:
+        raise CorruptShardError(f"{error}: {todo}") from None
+    if found[sidecar.SEAL] != shard.seal:
+        raise CorruptShardError(f"{path} is not the one that the manifest was written with: {todo}")
+    return found
 
 
-def _members(folder: Path, shard: ShardEntry, sidecar: Mapping[str, Any]) -> list[tuple[str, int, int, int]]:
+def _members(folder: Path, shard: ShardEntry, about: Mapping[str, Any]) -> list[tuple[str, int, int, int]]:
     try:
-        return limits.members(sidecar["members"], shard.size)
+        return limits.members(about["members"], shard.size)
     except (ValueError, KeyError) as error:
-        raise CorruptShardError(
-            f"{sidecar_path(folder, shard.name)} is not as it was written: {error}: run `dvc checkout` or `dvc repro`"
-        ) from None
+        raise CorruptShardError(f"{sidecar.path_of(folder, shard.name)} is not as we write it: {error}") from None
 
 
 class _Contents(NamedTuple):
@@ -180,9 +188,9 @@ class _Contents(NamedTuple):
 
 def _contents(folder: Path, shard: ShardEntry, names: Sequence[str], keep: Keep | None) -> _Contents:
     """What a shard holds, by its sidecar."""
-    sidecar = _sidecar(folder, shard)
+    about = about_shard(folder, shard)
     samples: dict[str, dict[str, tuple[int, int]]] = {}
-    for name, offset, size, _ in _members(folder, shard, sidecar):
+    for name, offset, size, _ in _members(folder, shard, about):
         key, _, member = name.partition(".")
         samples.setdefault(key, {})[member] = (offset, size)
     for key, members in samples.items():
@@ -191,12 +199,12 @@ def _contents(folder: Path, shard: ShardEntry, names: Sequence[str], keep: Keep 
     try:
         for members in samples.values():
             limits.together(members.values())
-        rows = sidecar["measures"]
+        rows = about["measures"]
         keys = [key for key in samples if keep is None or keep(rows[key])]
         gaze = np.array([limits.angles(rows[key]["gaze"]) for key in keys]).reshape(-1, 2)
         shows_faces = tuple(names) == MEMBERS
         head = np.array([limits.angles(rows[key]["head"] if shows_faces else None) for key in keys]).reshape(-1, 2)
     except (ValueError, KeyError, TypeError, AttributeError) as error:
-        raise CorruptShardError(f"{sidecar_path(folder, shard.name)} is not as it was written: {error!r}") from None
+        raise CorruptShardError(f"{sidecar.path_of(folder, shard.name)} is not as we write it: {error!r}") from None
     spans = np.array([[samples[key][name] for name in names] for key in keys], np.int64).reshape(-1, len(names), 2)
     return _Contents(keys, spans, gaze, head)

@@ -1,7 +1,6 @@
 """Writes one shard: the same bytes for the same plan, whole or absent, with a sidecar that names every member."""
 
 import hashlib
-import json
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict, dataclass
@@ -11,9 +10,10 @@ from typing import Any
 import cv2
 
 from slyk.datasets.record import Record
-from slyk.errors import OF_THE_MACHINE, PhotoError, SlykError
+from slyk.errors import OF_THE_MACHINE, CorruptShardError, PhotoError, SlykError
 from slyk.files import write_atomic
 from slyk.photos import Canvas, Region
+from slyk.shards import sidecar
 from slyk.shards.crops import Crops, CropSpec, Cut, Image
 from slyk.shards.eyes import Eye, EyeSpec, scaled
 from slyk.shards.measure import measure, measure_eye
@@ -48,18 +48,15 @@ class Reject:
     error: str = ""
 
 
-def sidecar_path(folder: Path, name: str) -> Path:
-    return folder / f"{name}.json"
-
-
-def is_complete(folder: Path, plan: ShardPlan) -> bool:
-    """Whether the shard of this very plan stands in the folder, byte for byte."""
+def standing(folder: Path, plan: ShardPlan) -> dict[str, Any] | None:
+    """The sidecar where the shard of this very plan stands in the folder, byte for byte."""
     try:
-        sidecar = json.loads(sidecar_path(folder, plan.name).read_bytes())
+        found = sidecar.read(sidecar.path_of(folder, plan.name))
         data = (folder / f"{plan.name}.tar").read_bytes()
-    except (OSError, ValueError):
-        return False
-    return bool(sidecar.get("plan") == plan.digest and sidecar.get("sha256") == hashlib.sha256(data).hexdigest())
+    except (OSError, CorruptShardError):
+        return None
+    expected = plan.digest, hashlib.sha256(data).hexdigest()
+    return found if (found.get("plan"), found.get("sha256")) == expected else None
 
 
 def write_shard(
@@ -90,25 +87,26 @@ def write_shard(
         tags.update(set(record.tags))
         num_labelled += record.gaze is not None
     data = tar.closed()
-    sidecar = {
-        "name": plan.name,
-        "group": plan.group,
-        "split": plan.split,
-        "plan": plan.digest,
-        "num_samples": sum(eyes.values()),
-        "num_labelled": num_labelled,
-        "eyes": dict(eyes),
-        "tags": dict(sorted(tags.items())),
-        "size": len(data),
-        "sha256": hashlib.sha256(data).hexdigest(),
-        "members": tar.places,
-        "measures": measures,
-        "rejects": [asdict(reject) for reject in rejects],
-    }
+    about, text = sidecar.sealed(
+        {
+            "name": plan.name,
+            "group": plan.group,
+            "split": plan.split,
+            "plan": plan.digest,
+            "num_samples": sum(eyes.values()),
+            "num_labelled": num_labelled,
+            "eyes": dict(eyes),
+            "tags": dict(sorted(tags.items())),
+            "size": len(data),
+            "sha256": hashlib.sha256(data).hexdigest(),
+            "members": tar.places,
+            "measures": measures,
+            "rejects": [asdict(reject) for reject in rejects],
+        }
+    )
     write_atomic(folder / f"{plan.name}.tar", data)
-    # on one line, since Python's own encoder, which indents, takes four times as long
-    write_atomic(sidecar_path(folder, plan.name), json.dumps(sidecar, sort_keys=True, allow_nan=False).encode() + b"\n")
-    return sidecar
+    write_atomic(sidecar.path_of(folder, plan.name), text)
+    return about
 
 
 Made = tuple[dict[str, bytes], dict[str, Any]]

@@ -25,7 +25,7 @@ class Group(NamedTuple):
 
 
 def manifest_of(*groups: Group) -> Manifest:
-    rest: dict[str, Any] = {"eyes": {"annotated": 5}, "size": 1, "sha256": ""}
+    rest: dict[str, Any] = {"eyes": {"annotated": 5}, "size": 1, "sha256": "", "seal": ""}
     shards = [
         ShardEntry(
             f"{g.name}-{n:05d}", g.name, g.split, 5, g.num_labelled, tags={"validation": g.num_validation}, **rest

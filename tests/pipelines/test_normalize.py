@@ -15,7 +15,7 @@ from slyk.config import Params
 from slyk.datasets import listing
 from slyk.datasets.pictures import photo_file
 from slyk.datasets.raw import Raw
-from slyk.errors import DataMissingError, PhotoError, SlykError
+from slyk.errors import DataMissingError, PhotoError
 from slyk.photos import Canvas
 from slyk.shards import manifest
 from slyk.shards.crops import CropSpec, Image
@@ -56,18 +56,18 @@ def test_a_row_a_shard(tmp_path: Path, table: pd.DataFrame) -> None:
     assert {plan.split for plan, _ in plans.values() if plan.group == "p003"} == {"test"}
 
 
-def test_a_group_takes_one_side(tmp_path: Path, table: pd.DataFrame) -> None:
-    table.loc[table["key"] == "p001/000", "split"] = "test"
-    with pytest.raises(SlykError, match="group p001 holds photos of test and train"):
-        writer(tmp_path, table).plan("p001-00000")
-
-
 def test_nobody_in_the_index(tmp_path: Path, table: pd.DataFrame) -> None:
     assert list(write_all(writer(tmp_path, table[:0], out=tmp_path / "out"), {})) == []
-    write_parquet(tmp_path / "empty.parquet", pd.DataFrame())
+    write_parquet(tmp_path / "empty.parquet", table[:0])
     assert shard_sizes(tmp_path / "empty.parquet") == {}
-    with pytest.raises(DataMissingError, match="dvc repro index@gone"):
-        shard_sizes(tmp_path / "gone.parquet")
+
+
+def test_an_index_that_is_none_of_ours(tmp_path: Path, table: pd.DataFrame) -> None:
+    write_parquet(tmp_path / "old.parquet", table.drop(columns="distortion"))
+    (tmp_path / "cut.parquet").write_bytes((tmp_path / "old.parquet").read_bytes()[:-9])
+    for name, told in ("gone", "not found"), ("old", "written by another slyk"), ("cut", "damaged"):
+        with pytest.raises(DataMissingError, match=rf"{told}.*run `dvc repro .*index@{name}"):
+            shard_sizes(tmp_path / f"{name}.parquet")
 
 
 def test_a_set_of_which_no_record_has_a_face_is_one_of_eyes(
@@ -80,7 +80,7 @@ def test_a_set_of_which_no_record_has_a_face_is_one_of_eyes(
     for name, rows, kind in (("eyes", eyes, EyeSpec), ("faces", table, CropSpec), ("mixed", mixed, CropSpec)):
         write_parquet(tmp_path / f"{name}.parquet", rows)
         assert type(spec_for(tmp_path / f"{name}.parquet", settings)) is kind
-    write_parquet(tmp_path / "empty.parquet", pd.DataFrame())
+    write_parquet(tmp_path / "empty.parquet", table[:0])
     assert isinstance(spec_for(tmp_path / "empty.parquet", settings), CropSpec)
     wider = settings.model_copy(update={"face_px": 224})
     assert spec_for(tmp_path / "eyes.parquet", wider) == EyeSpec(settings.one_eye_px)  # faces concern no eyes

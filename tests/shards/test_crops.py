@@ -98,6 +98,7 @@ def test_on_the_axis_a_crop_is_a_window_of_the_photo() -> None:
     [
         ((0, 0, -600), "face_behind_camera"),
         ((0, 0, 0), "face_behind_camera"),
+        ((-600, 0, 60), "face_behind_camera"),  # not the face itself, but a corner of its square
         ((float("nan"), 0, 600), "face_behind_camera"),
         ((2000, 0, 600), "face_outside_photo"),
     ],

@@ -37,9 +37,14 @@ def forge(folder: Path, *, sidecar: Change = bool, entry: Change = bool, body: C
     """Changes what the folder says of SHARD, and makes the manifest agree with it again."""
     about = json.loads((folder / f"{SHARD}.json").read_bytes())
     sidecar(about)
-    (folder / f"{SHARD}.json").write_text(json.dumps(about))
+    about.pop("seal")
+    rest = json.dumps(about).encode()  # unlike `sealed`, this writes NaN
+    seal = hashlib.sha256(rest).hexdigest()
+    (folder / f"{SHARD}.json").write_bytes(rest[:-1] + f', "seal": "{seal}"}}\n'.encode())
     whole = json.loads((folder / "manifest.json").read_bytes())
-    entry(next(shard for shard in whole["shards"] if shard["name"] == SHARD))
+    shard = next(shard for shard in whole["shards"] if shard["name"] == SHARD)
+    shard["seal"] = seal
+    entry(shard)
     body(whole)
     sign(folder, whole)
     return folder
@@ -257,13 +262,18 @@ ANGLES = ([1], [1, 2, 3], "12", ["1", "2"], [1e999, 0], [10**400, 0], [None, 0],
 @pytest.mark.parametrize("row", [None, [], {}, {"gaze": None}, *({"gaze": gaze, "head": [0, 0]} for gaze in ANGLES)])
 def test_measures_are_numbers(shards_copy: Path, row: object) -> None:
     forge(shards_copy, sidecar=lambda about: about["measures"].update({"p001/000": row}))
-    refused(shards_copy, "is not as it was written")
+    refused(shards_copy, "is not as (we write it|it was written)")
+
+
+def test_a_sample_has_all_its_members(shards_copy: Path) -> None:
+    forge(shards_copy, sidecar=lambda about: about["members"].pop(2))
+    refused(shards_copy, "sample p001/000 has members", f"{SHARD}.tar")
 
 
 def test_measures_are_there_for_every_sample(shards_copy: Path) -> None:
-    refused(forge(shards_copy, sidecar=lambda about: about["measures"].pop("p001/002")), "is not as it was written")
-    refused(forge(shards_copy, sidecar=lambda about: about.update(measures=[])), "is not as it was written")
-    refused(forge(shards_copy, sidecar=lambda about: about.pop("members")), "is not as it was written")
+    refused(forge(shards_copy, sidecar=lambda about: about["measures"].pop("p001/002")), "is not as we write it")
+    refused(forge(shards_copy, sidecar=lambda about: about.update(measures=[])), "is not as we write it")
+    refused(forge(shards_copy, sidecar=lambda about: about.pop("members")), "is not as we write it")
 
 
 @pytest.mark.parametrize(

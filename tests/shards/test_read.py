@@ -14,8 +14,9 @@ import webdataset
 
 from slyk.errors import CorruptShardError, DataMissingError
 from slyk.shards import manifest
-from slyk.shards.read import ShardSet
+from slyk.shards.read import Pictures, ShardSet
 from slyk.shards.sample import MEMBERS, decode
+from slyk.shards.sidecar import sealed
 from tests.drawn import SMALL_SPEC, RawSet
 
 
@@ -43,6 +44,13 @@ def test_pictures_of_many_samples_at_once(shards: Path) -> None:
         np.testing.assert_array_equal(opened.gaze[index], sample.gaze)
         np.testing.assert_array_equal(opened.head[index], sample.head)
     np.testing.assert_array_equal(opened.pictures([3]).left[0], opened[3].left)
+    for other in (
+        opened.empty(3),
+        Pictures(*(part[::2] for part in opened.empty(8))),
+        Pictures(*map(np.float32, memory)),
+    ):
+        with pytest.raises(ValueError, match=r"is what empty\(4\) gives"):
+            opened.pictures(order, other)
 
 
 def test_some_samples_by_their_rows(shards: Path) -> None:
@@ -160,24 +168,21 @@ def test_missing_files_say_what_to_do(shards_copy: Path, file: str, message: str
     assert file in str(caught.value)
 
 
-def test_a_sample_without_a_member_is_refused(shards_copy: Path) -> None:
-    path = shards_copy / "p000-00000.json"
-    sidecar = json.loads(path.read_bytes())
-    del sidecar["members"][2]
-    path.write_text(json.dumps(sidecar))
-    with pytest.raises(CorruptShardError, match="sample p000/000 has members"):
-        ShardSet.open(shards_copy)
-
-
 def test_a_damaged_sidecar_is_refused(shards_copy: Path) -> None:
+    """Also one that is whole, but of another run; and labels, which no hash of the tar covers."""
     path = shards_copy / "p000-00000.json"
-    sidecar = json.loads(path.read_bytes())
-    sidecar["members"][2][1] += 1
-    path.write_text(json.dumps(sidecar))
-    with pytest.raises(CorruptShardError, match=f"member {sidecar['members'][2][0]} differs"):
-        ShardSet.open(shards_copy)
-    path.write_text("{")
-    with pytest.raises(CorruptShardError, match="is not as it was written"):
+    text = path.read_bytes()
+    first = json.loads(text)["measures"]["p000/000"]["gaze"]
+    assert first is not None
+    changed = text.replace(json.dumps(first).encode(), json.dumps([-first[0], first[1]]).encode())
+    assert changed != text
+    for other in (changed, b"{", b"[]", b"{}", text[:-1]):
+        path.write_bytes(other)
+        with pytest.raises(CorruptShardError, match=r"p000-00000.json is not as it was written.*dvc repro"):
+            ShardSet.open(shards_copy)
+    body = {name: value for name, value in json.loads(text).items() if name != "seal"}
+    path.write_bytes(sealed(body | {"num_labelled": 0})[1])
+    with pytest.raises(CorruptShardError, match="is not the one that the manifest was written with"):
         ShardSet.open(shards_copy)
 
 

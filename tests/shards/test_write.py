@@ -25,7 +25,8 @@ from slyk.photos import Canvas
 from slyk.shards.crops import Image
 from slyk.shards.phash import phash
 from slyk.shards.sample import decode
-from slyk.shards.write import ShardPlan, is_complete, sidecar_path, write_shard
+from slyk.shards.sidecar import path_of, sealed
+from slyk.shards.write import ShardPlan, standing, write_shard
 from tests.drawn import SMALL_SPEC, RawSet
 
 PLAN = ShardPlan("p000-00000", "p000", "train", "digest of the plan")
@@ -61,7 +62,7 @@ def test_the_tar_carries_nothing_of_this_machine(tmp_path: Path, raw_set: RawSet
 
 def test_the_sidecar_names_every_member(tmp_path: Path, raw_set: RawSet) -> None:
     sidecar = write(tmp_path, raw_set)
-    assert sidecar == json.loads(sidecar_path(tmp_path, "p000-00000").read_bytes())
+    assert sidecar == json.loads(path_of(tmp_path, "p000-00000").read_bytes())
     assert (sidecar["num_samples"], sidecar["num_labelled"], sidecar["eyes"]) == (4, 4, {"annotated": 4})
     data = (tmp_path / "p000-00000.tar").read_bytes()
     assert isinstance(sidecar["members"], list) and len(sidecar["members"]) == 16
@@ -92,19 +93,25 @@ def test_broken_photos_are_kept_out_and_told(tmp_path: Path, raw_set: RawSet) ->
 
 
 def test_complete_is_this_plan_byte_for_byte(tmp_path: Path, raw_set: RawSet) -> None:
-    assert not is_complete(tmp_path, PLAN)
-    write(tmp_path, raw_set)
-    assert is_complete(tmp_path, PLAN)
-    assert not is_complete(tmp_path, replace(PLAN, digest="of other parameters"))
+    assert standing(tmp_path, PLAN) is None
+    sidecar = write(tmp_path, raw_set)
+    assert standing(tmp_path, PLAN) == sidecar
+    assert standing(tmp_path, replace(PLAN, digest="of other parameters")) is None
     tar = tmp_path / "p000-00000.tar"
     whole = tar.read_bytes()
     tar.write_bytes(whole[:-1])
-    assert not is_complete(tmp_path, PLAN)
+    assert standing(tmp_path, PLAN) is None
     tar.write_bytes(whole)
-    sidecar_path(tmp_path, "p000-00000").write_text("{")
-    assert not is_complete(tmp_path, PLAN)
-    sidecar_path(tmp_path, "p000-00000").unlink()
-    assert not is_complete(tmp_path, PLAN)
+    path = path_of(tmp_path, "p000-00000")
+    text = path.read_bytes()
+    changed = text.replace(b'"rejects": []', b'"rejects": 0')
+    for other in (b"", b"{", b"[]", b"{}\n", text[:-1], text + b" ", changed, sealed({"name": "p000-00000"})[1]):
+        path.write_bytes(other)
+        assert standing(tmp_path, PLAN) is None
+    path.write_bytes(text)
+    assert standing(tmp_path, PLAN) == sidecar
+    path.unlink()
+    assert standing(tmp_path, PLAN) is None
 
 
 def test_a_row_of_the_sidecar_tells_what_filters_need(tmp_path: Path, raw_set: RawSet) -> None:
@@ -151,7 +158,7 @@ def test_labels_that_no_code_foresaw_cost_one_photo(
     tmp_path: Path, raw_set: RawSet, wrong: dict[str, Any], error: str, told: str
 ) -> None:
     broken = one_broken(tmp_path, raw_set, wrong=wrong)
-    sidecar = json.loads(sidecar_path(tmp_path, "p000-00000").read_bytes())
+    sidecar = json.loads(path_of(tmp_path, "p000-00000").read_bytes())
     assert sidecar["num_samples"] == 3 and broken.key not in sidecar["measures"]
     (reject,) = sidecar["rejects"]
     assert (reject["key"], reject["photo"], reject["stage"]) == (broken.key, broken.photo, "normalize")
@@ -180,7 +187,7 @@ def test_pictures_that_no_code_foresaw_cost_one_photo(
     tmp_path: Path, raw_set: RawSet, picture: Callable[[str], Image], error: str
 ) -> None:
     broken = one_broken(tmp_path, raw_set, picture)
-    sidecar = json.loads(sidecar_path(tmp_path, "p000-00000").read_bytes())
+    sidecar = json.loads(path_of(tmp_path, "p000-00000").read_bytes())
     found = [(reject["key"], reject["reason"], reject["error"]) for reject in sidecar["rejects"]]
     assert found == [(broken.key, "unreadable", error)] and sidecar["num_samples"] == 3
 
@@ -237,7 +244,7 @@ def test_a_full_disk_leaves_nothing_that_counts(tmp_path: Path, raw_set: RawSet)
     finally:
         resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
     assert caught.value.errno == errno.EFBIG
-    assert list(tmp_path.iterdir()) == [] and not is_complete(tmp_path, PLAN)
+    assert list(tmp_path.iterdir()) == [] and standing(tmp_path, PLAN) is None
 
 
 def test_members_lie_where_tarfile_finds_them(tmp_path: Path, raw_set: RawSet) -> None:
