@@ -85,10 +85,7 @@ def test_all_errors_are_told_at_once(tmp_path: Path, raw: dict[str, Any]) -> Non
             {"sets": {"synthetic": {"name": "folds", "folds": 5}}},
             "protocol.sets.synthetic.folds: unknown key",
         ),
-        *(
-            ("finetune.gaze", {"epochs": count}, "gaze.epochs: Input should be")
-            for count in (True, 0, 10**20, "3", 3.0)
-        ),
+        *(("finetune.gaze", {"epochs": count}, "gaze.epochs: Input should be") for count in (True, 0, 10**20, "3")),
         *(("finetune.gaze", {"dropout": share}, "gaze.dropout: ") for share in (1.0, -0.1, True)),
         ("finetune.gaze.views", {"blur_sigma": [2.0, 0.1]}, "blur_sigma: the smaller number comes first"),
         ("normalize", {"face_px": 1}, "normalize.face_px: Input should be greater than or equal to 16"),
