@@ -20,7 +20,7 @@ import pytest
 from slyk.datasets import pictures
 from slyk.datasets.raw import Raw
 from slyk.datasets.record import Record
-from slyk.errors import DataMissingError, SlykError
+from slyk.errors import DataMissingError, SlykError, StorageError
 from slyk.photos import Canvas
 from slyk.shards.crops import Image
 from slyk.shards.phash import phash
@@ -215,6 +215,19 @@ def test_what_concerns_the_machine_fails_the_shard(
 def test_what_a_user_can_mend_for_all_photos_fails_the_shard(tmp_path: Path, raw_set: RawSet) -> None:
     with pytest.raises(DataMissingError, match="the disk is not mounted"):
         one_broken(tmp_path, raw_set, raising(DataMissingError("the disk is not mounted")))
+
+
+def test_a_storage_that_is_away_is_asked_once(tmp_path: Path, raw_set: RawSet) -> None:
+    """Each question takes it a minute to give up."""
+    asked = []
+
+    def picture(name: str, canvas: Canvas) -> Image:
+        asked.append(name)
+        raise StorageError("s3://gaze does not answer")
+
+    with pytest.raises(StorageError):
+        write_shard(tmp_path, PLAN, raw_set.records[:4], picture=picture, spec=SMALL_SPEC, jpeg_quality=90)
+    assert asked == [raw_set.records[0].photo]
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="needs a limit on memory")
