@@ -10,7 +10,7 @@ def roles_of(params: Params, found: Manifest) -> Roles:
     chosen = params.protocol.of(found.dataset)
     if found.dataset in learned_from(params):
         return roles(found, **chosen)
-    return only_tested(found, name=chosen["name"])
+    return only_tested(found, name=chosen["name"], without=chosen["without"])
 
 
 def learned_from(params: Params) -> set[str]:
@@ -29,6 +29,7 @@ def told(params: Params, dataset: str) -> str:
     entry = PROTOCOLS[chosen["name"]]
     fold = "" if chosen["fold"] is None else f", fold {chosen['fold']}"
     fold += "" if chosen["num_folds"] is None else f" of {chosen['num_folds']}"
+    fold += "".join(f", without tag {tag}" for tag in chosen["without"])
     if dataset in learned_from(params):
         return f"{chosen['name']}{fold}: {entry.about}"
     groups = "the set's own test groups" if entry.divide is official else "all labelled groups"

@@ -148,6 +148,8 @@ class SetProtocol(Section):
     """Of folds: how many parts."""
     num_gate_people: Whole | None = None
     """In place of protocol.num_gate_people for this set; 0 leaves it without a gate."""
+    without: tuple[str, ...] = ()
+    """Photos with one of these tags take part in nothing; docs/datasets.md names the tags."""
 
 
 class Protocol(Section):

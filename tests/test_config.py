@@ -196,8 +196,20 @@ def test_yaml_makes_no_objects(tmp_path: Path) -> None:
 def test_the_protocol_of_a_set(params: Params) -> None:
     sets = {"a": SetProtocol(name="leave_one_out", fold=3, num_gate_people=0)}
     protocol = params.protocol.model_copy(update={"sets": sets, "default": "official"})
-    assert protocol.of("a") == {"name": "leave_one_out", "fold": 3, "num_folds": None, "num_gate_people": 0}
-    assert protocol.of("b") == {"name": "official", "fold": None, "num_folds": None, "num_gate_people": 6}
+    assert protocol.of("a") == {
+        "name": "leave_one_out",
+        "fold": 3,
+        "num_folds": None,
+        "num_gate_people": 0,
+        "without": (),
+    }
+    assert protocol.of("b") == {
+        "name": "official",
+        "fold": None,
+        "num_folds": None,
+        "num_gate_people": 6,
+        "without": (),
+    }
 
 
 def test_flat_names(params: Params) -> None:

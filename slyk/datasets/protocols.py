@@ -6,7 +6,7 @@ of their photos count. params.yaml names one for each set; docs/protocols.md say
 
 import hashlib
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, NamedTuple, Protocol
 
 from slyk.datasets.expressions import CLASSES
@@ -31,19 +31,26 @@ class Grouped(Protocol):
 
 @dataclass(frozen=True)
 class Filter:
-    """Takes photos with this tag and one of these expressions, where given. Called with a sample's row of a sidecar."""
+    """Takes photos with this tag and one of these expressions, where given, and with none of the tags of `without`.
+
+    Called with a sample's row of a sidecar.
+    """
 
     tag: str = ""
     expressions: tuple[str, ...] = ()
+    without: tuple[str, ...] = ()
 
     def __call__(self, row: Mapping[str, Any]) -> bool:
-        if self.tag and self.tag not in row["tags"]:
+        tags = set(row["tags"])
+        if (self.tag and self.tag not in tags) or tags.intersection(self.without):
             return False
         return not self.expressions or row["expression"] in self.expressions
 
     def __str__(self) -> str:
-        parts = ([f"tag {self.tag}"] if self.tag else []) + list(filter(None, [", ".join(self.expressions)]))
-        return "photos with " + " and ".join(parts)
+        parts = [f"with tag {self.tag}"] if self.tag else []
+        parts += [f"with {', '.join(self.expressions)}"] if self.expressions else []
+        parts += [f"without tag {tag}" for tag in self.without]
+        return "photos " + " and ".join(parts)
 
 
 @dataclass(frozen=True)
@@ -168,14 +175,17 @@ def roles(
     name: str = "as_shipped",
     fold: int | None = None,
     num_folds: int | None = None,
+    without: tuple[str, ...] = (),
 ) -> Roles:
     """The roles of a set under the protocol `name`, whatever the order of its shards.
+
+    without: photos with one of these tags take part in nothing.
 
     Where the protocol names no gate, `num_gate_people` labelled groups that would train are it, by their hashes. Groups
     without labels train, those shipped for test take part in nothing unless the protocol tests what is shipped.
 
     Raises SplitError where a group is shipped for training and for test, ParamsError where no one would be left and for
-    options that the protocol does not have.
+    options that the protocol does not have, or tags that no photo has.
     """
     check_one_split(manifest)
     entry = _entry(name)
@@ -190,16 +200,28 @@ def roles(
     train = learning - gate
     assert not (train & test or gate & test), f"{name} gives groups of {manifest.dataset} two roles"
     ordered = [tuple(sorted(part)) for part in (train, gate, test)]
-    return Roles(ordered[0], ordered[1], ordered[2], entry.learned, entry.measured)
+    learned, measured = (_but(found, manifest, without) for found in (entry.learned, entry.measured))
+    return Roles(ordered[0], ordered[1], ordered[2], learned, measured)
 
 
-def only_tested(manifest: Grouped, *, name: str = "as_shipped") -> Roles:
+def only_tested(manifest: Grouped, *, name: str = "as_shipped", without: tuple[str, ...] = ()) -> Roles:
     """A set that no model learns from: all its labelled groups, but the set's own test groups under `official` and what
     builds on it, whose figures stand for these; with the photos that its protocol measures."""
     check_one_split(manifest)
     entry = _entry(name)
     test = manifest.groups("test") if entry.divide is official else manifest.groups(labelled=True)
-    return Roles((), (), tuple(test), None, entry.measured)
+    return Roles((), (), tuple(test), None, _but(entry.measured, manifest, without))
+
+
+def _but(found: Filter | None, manifest: Grouped, without: tuple[str, ...]) -> Filter | None:
+    """The filter that leaves out photos with one of the tags too. Raises ParamsError for a tag that no photo has."""
+    for tag in without:
+        if not manifest.tagged(tag):
+            raise ParamsError(
+                f"protocol.sets.{manifest.dataset}.without: no photo has the tag {tag}; docs/datasets.md has those "
+                "of each set"
+            )
+    return replace(found or Filter(), without=without) if without else found
 
 
 def check_one_split(manifest: Grouped) -> None:

@@ -48,7 +48,7 @@ def sets_of_groups(draw: st.DrawFn) -> list[Group]:
     return found
 
 
-def options(name: str, num_labelled: int, fold: int) -> dict[str, int]:
+def options(name: str, num_labelled: int, fold: int) -> dict[str, Any]:
     """What the protocol needs, fold within its range."""
     wanted = PROTOCOLS[name].options
     num_folds = min(5, max(2, num_labelled)) if "num_folds" in wanted else num_labelled
@@ -171,7 +171,22 @@ def test_filters() -> None:
     assert [Filter("front_180", ("neutral",))(row) for row in rows] == [False, False, True]
     seven, eight = (PROTOCOLS[name].learned for name in ("affectnet_7", "affectnet_8"))
     assert seven and eight and set(eight.expressions) - set(seven.expressions) == {"contempt"}
-    assert str(Filter("a", ("b", "c"))) == "photos with tag a and b, c"
+    assert str(Filter("a", ("b", "c"))) == "photos with tag a and with b, c"
+    assert [Filter(without=("face_detected", "blurred"))(row) for row in rows] == [False, True, True]
+    assert [Filter("front_180", without=("face_detected",))(row) for row in rows] == [False, False, True]
+    assert str(Filter("a", without=("b", "c"))) == "photos with tag a and without tag b and without tag c"
+
+
+def test_photos_with_a_tag_may_take_part_in_nothing() -> None:
+    found = manifest_of(Group("a", "train", num_validation=2), Group("b", "train"), Group("c", "test"))
+    out = ("validation",)
+    chosen = roles(found, num_gate_people=1, without=out)
+    assert chosen.learned == chosen.measured == Filter(without=out)
+    chosen = roles(found, num_gate_people=0, name="leave_one_out_evaluation", fold=0, without=out)
+    assert chosen.learned == chosen.measured == Filter("evaluation", without=out)
+    assert only_tested(found, without=out).measured == Filter(without=out)
+    with pytest.raises(ParamsError, match=r"protocol.sets.drawn.without: no photo has the tag off_scren"):
+        roles(found, num_gate_people=1, without=("off_scren",))
 
 
 def test_gaze360_settings_differ_by_their_filters() -> None:
