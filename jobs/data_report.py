@@ -21,6 +21,9 @@ from slyk.shards.read import ShardSet, about_shard
 
 NUM_FACES = 24
 NUM_GROUPS = 25
+HEAD_IS_KNOWN = frozenset({"measured", "normalized"})
+"""See `slyk.datasets.record.Known`."""
+HEAD_UNKNOWN = "<p>Not shown: without a camera and a head pose all heads are taken to look straight ahead.</p>"
 NOT_OF_EYES = (
     "<p>The set shows one eye a photo and no face: there is no head pose, no second eye to compare with, and no border "
     "that cuts an eye. Gaze is in the frame of the set, not in that of normalized faces. Dark and gaze are told from "
@@ -89,10 +92,12 @@ def _html(figures: Mapping[str, Any], samples: pd.DataFrame, sheet: bytes | None
                 parts.append(
                     section("Where the eyes are dark, and what the label says", image("dark of eyes", picture))
                 )
-        if figures["shows"] == "faces":
+        if figures["shows"] != "faces":
+            parts.append(section("Not applicable", NOT_OF_EYES))
+        elif HEAD_IS_KNOWN & set(figures["known"]):
             parts.append(section("Head", image("head", plots.angle_map(samples, "head"))))
         else:
-            parts.append(section("Not applicable", NOT_OF_EYES))
+            parts.append(section("Head", HEAD_UNKNOWN))
         parts.append(section("Light and sharpness", image("light", plots.light(samples))))
     parts += [_near_duplicates(figures), _rejects(figures), _counts(figures)]
     return page(f"data report: {figures['dataset']}", parts)
@@ -151,13 +156,13 @@ def _rejects(f: Mapping[str, Any]) -> str:
 
 def _counts(f: Mapping[str, Any]) -> str:
     groups = list(f["groups"].items())
-    parts = []
+    some, parts = f" (the first {NUM_GROUPS} of {len(groups)})", []
     for title, counts in (
         ("split", f["splits"]),
         ("tag", f["tags"]),
         ("eyes are", f["eyes"]),
         ("geometry is", f["known"]),
-        (f"group (the first {NUM_GROUPS} of {len(groups)})", dict(groups[:NUM_GROUPS])),
+        ("group" + some * (len(groups) > NUM_GROUPS), dict(groups[:NUM_GROUPS])),
     ):
         if counts:
             parts.append(

@@ -52,6 +52,9 @@ def alike(title: str, rows: Iterable[tuple[str, str, Mapping[str, Any]]]) -> str
     """A section on what `slyk.duplicates.compare` found: of which photos, like what, and its figures."""
     body = ""
     for whose, other, found in rows:
+        if not found["num_photos"]:
+            body += f"<p>No {escape(whose)} to compare.</p>"
+            continue
         looked = f", {found['num_looked_at']} of them looked at" * (found["num_looked_at"] < found["num_like_hash"])
         body += (
             f"<p><b>{found['num']}</b> of {found['num_photos']} {escape(whose)} ({found['share']:.2%}) show the same "

@@ -102,7 +102,11 @@ def test_one_mirrored_person_is_named(workspace: Path, drawn: RawSet) -> None:
 def test_without_labels(workspace: Path, drawn: RawSet) -> None:
     write(workspace, drawn, [replace(record, gaze=None) for record in drawn.records[:32]])
     page = data_report("synthetic").read_text()
-    assert "Not checked" in page and ">Gaze<" not in page and ">Head<" in page
+    assert "Not checked" in page and ">Gaze<" not in page and 'alt="head"' in page
+    assert "No test photos to compare." in page and "the first 25" not in page
+    write(workspace, drawn, [replace(record, gaze=None, known="guessed") for record in drawn.records[:32]])
+    page = data_report("synthetic").read_text()
+    assert 'alt="head"' not in page and "all heads are taken to look straight ahead" in page
 
 
 @pytest.mark.slow
