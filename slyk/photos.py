@@ -102,7 +102,7 @@ def header_size(data: bytes, name: str = "photo") -> tuple[int, int]:
         elif data.startswith(_JPEG):
             width, height = _jpeg_frame(data)[:2]
         elif data.startswith(b"BM"):
-            width, height = (abs(v) for v in struct.unpack_from("<ii", data, 18))
+            width, height = (abs(v) for v in struct.unpack_from("<ii8x", data, 18))  # to the end of what tells its size
         elif data[:4] == b"RIFF" and data[8:12] == b"WEBP":
             width, height = _webp_size(data)
         else:

@@ -97,6 +97,14 @@ def test_cut_files_are_truncated(tmp_path: Path, suffix: str, share: float) -> N
     assert reason(path) == "truncated"
 
 
+@pytest.mark.parametrize("suffix", [".png", ".bmp", ".jpg", ".webp"])
+def test_files_cut_within_the_header_are_refused(suffix: str) -> None:
+    data = encoded(suffix, ramp())
+    for size in range(3, 80):
+        with pytest.raises(PhotoError):
+            decode_photo(data[:size], "cut")
+
+
 def test_a_cut_jpeg_is_not_saved_by_its_thumbnail(tmp_path: Path) -> None:
     """The thumbnail inside EXIF has an end-of-image marker of its own."""
     jpeg, thumbnail = encoded(".jpg", ramp(200, 300)), encoded(".jpg", ramp())
