@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from slyk.datasets.raw import Raw
 from slyk.errors import PhotoError
 from slyk.photos import Canvas, decode_photo, header_size, read_photo
 
@@ -134,6 +135,10 @@ def test_a_huge_header_is_refused_before_decoding(tmp_path: Path, size: tuple[in
 def test_reasons_of_other_broken_files(tmp_path: Path) -> None:
     assert reason(tmp_path / "absent.jpg") == "not_found"
     assert reason(tmp_path) == "unreadable"  # a folder
+    os.mkfifo(tmp_path / "pipe.jpg")
+    assert reason(tmp_path / "pipe.jpg") == "unreadable"
+    with pytest.raises(PhotoError, match="not a regular file"):
+        Raw(tmp_path).read("pipe.jpg")
     (tmp_path / "empty.jpg").write_bytes(b"")
     assert reason(tmp_path / "empty.jpg") == "empty_file"
     (tmp_path / "text.jpg").write_text("this is a letter")
