@@ -1,5 +1,6 @@
 """Photos from anywhere, read safely: the format comes from the bytes, the size from the header before any decoding."""
 
+import stat
 import struct
 from pathlib import Path
 from typing import NamedTuple
@@ -102,7 +103,7 @@ def header_size(data: bytes, name: str = "photo") -> tuple[int, int]:
         elif data.startswith(_JPEG):
             width, height = _jpeg_frame(data)[:2]
         elif data.startswith(b"BM"):
-            width, height = (abs(v) for v in struct.unpack_from("<ii", data, 18))
+            width, height = (abs(v) for v in struct.unpack_from("<ii8x", data, 18))  # to the end of what tells its size
         elif data[:4] == b"RIFF" and data[8:12] == b"WEBP":
             width, height = _webp_size(data)
         else:
@@ -116,9 +117,11 @@ def header_size(data: bytes, name: str = "photo") -> tuple[int, int]:
 
 def _read_bytes(path: Path, max_bytes: int) -> bytes:
     try:
-        size = path.stat().st_size
-        if size > max_bytes:
-            raise PhotoError("too_large_file", f"{path.name}: {size} bytes, at most {max_bytes}")
+        status = path.stat()
+        if not stat.S_ISREG(status.st_mode):  # a pipe may be waited for forever
+            raise PhotoError("unreadable", f"{path.name}: not a regular file")
+        if status.st_size > max_bytes:
+            raise PhotoError("too_large_file", f"{path.name}: {status.st_size} bytes, at most {max_bytes}")
         data = path.read_bytes()
     except FileNotFoundError:
         raise PhotoError("not_found", path.name) from None

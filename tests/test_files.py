@@ -108,3 +108,14 @@ def test_one_run_in_a_folder(tmp_path: Path) -> None:
         assert "another run is writing" in other.stderr
     with files.alone_in(tmp_path):
         assert [path.name for path in tmp_path.iterdir()] == ["new"]
+
+
+def test_a_full_disk_is_told_with_the_file_that_did_not_fit(tmp_path: Path) -> None:
+    path = tmp_path / "shard.tar"
+    with (
+        pytest.raises(OSError, match="No space left") as error,
+        files.atomic(path),
+        Path("/dev/full").open("wb", 0) as full,
+    ):
+        full.write(b"x")
+    assert error.value.filename == str(path) and not list(tmp_path.iterdir())

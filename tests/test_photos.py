@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from slyk.datasets.raw import Raw
 from slyk.errors import PhotoError
 from slyk.photos import Canvas, decode_photo, header_size, read_photo
 
@@ -97,6 +98,14 @@ def test_cut_files_are_truncated(tmp_path: Path, suffix: str, share: float) -> N
     assert reason(path) == "truncated"
 
 
+@pytest.mark.parametrize("suffix", [".png", ".bmp", ".jpg", ".webp"])
+def test_files_cut_within_the_header_are_refused(suffix: str) -> None:
+    data = encoded(suffix, ramp())
+    for size in range(3, 80):
+        with pytest.raises(PhotoError):
+            decode_photo(data[:size], "cut")
+
+
 def test_a_cut_jpeg_is_not_saved_by_its_thumbnail(tmp_path: Path) -> None:
     """The thumbnail inside EXIF has an end-of-image marker of its own."""
     jpeg, thumbnail = encoded(".jpg", ramp(200, 300)), encoded(".jpg", ramp())
@@ -126,6 +135,10 @@ def test_a_huge_header_is_refused_before_decoding(tmp_path: Path, size: tuple[in
 def test_reasons_of_other_broken_files(tmp_path: Path) -> None:
     assert reason(tmp_path / "absent.jpg") == "not_found"
     assert reason(tmp_path) == "unreadable"  # a folder
+    os.mkfifo(tmp_path / "pipe.jpg")
+    assert reason(tmp_path / "pipe.jpg") == "unreadable"
+    with pytest.raises(PhotoError, match="not a regular file"):
+        Raw(tmp_path).read("pipe.jpg")
     (tmp_path / "empty.jpg").write_bytes(b"")
     assert reason(tmp_path / "empty.jpg") == "empty_file"
     (tmp_path / "text.jpg").write_text("this is a letter")

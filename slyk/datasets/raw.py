@@ -1,6 +1,7 @@
 """A raw data set as it was downloaded, a folder, a link to one or a URL: nothing outside its root is ever opened."""
 
 import os
+import stat
 import tempfile
 import time
 from collections.abc import Iterator
@@ -60,7 +61,7 @@ class Raw:
         `unreadable`."""
         try:
             path = self._path(name) if self.is_local else None
-            size = int(self._ask("size", name)) if path is None else path.stat().st_size
+            size = int(self._ask("size", name)) if path is None else _size(path, name)
             if size > max_bytes:
                 raise PhotoError("too_large_file", f"{name}: {size} bytes, at most {max_bytes}")
             data = bytes(self._ask("cat_file", name)) if path is None else path.read_bytes()
@@ -228,6 +229,14 @@ def _check_lines(data: bytes, name: str) -> None:
                 "too_large_file", f"{name}: a line of more than {MAX_LINE_BYTES} bytes, from byte {start} on"
             )
         start = max(window) + 1
+
+
+def _size(path: Path, name: str) -> int:
+    """Bytes of a file. Raises PhotoError `unreadable` for a pipe, which one may wait for forever."""
+    status = path.stat()
+    if not stat.S_ISREG(status.st_mode):
+        raise PhotoError("unreadable", f"{name}: not a regular file")
+    return status.st_size
 
 
 def _leads_out(name: str) -> bool:

@@ -50,6 +50,8 @@ SIX_OF_68 = (36, 39, 42, 45, 48, 54)
 MAX_OFF = 0.1
 """How far landmarks may lie from the face of the head pose (root mean square), in diagonals of their box. Of 144
 rendered faces, fitted, the most is 0.04; of their points in wrong orders, where no face turns away, the least 0.15."""
+MAX_GROUP = 100
+"""Signs of a group's name, which begins those of files: these have 255 bytes at most."""
 picture, parts = photo_file, divided_table
 
 
@@ -178,7 +180,7 @@ def _posed(camera: Array, lens: Array, rotation: Array, translation: Array) -> F
     """Raises PhotoError `bad_label` for a head behind the camera or seen from behind."""
     six = SIX_POINTS_MM @ rotation.T + translation
     center = six.mean(axis=0)
-    if np.any(six[:, 2] <= 0) or rotation[:, 2] @ center <= 0:
+    if not (np.all(six[:, 2] > 0) and rotation[:, 2] @ center > 0):  # nor where huge numbers made them NaN
         raise PhotoError("bad_label", "the head is behind the camera or turns its back: is its frame another one?")
     return FaceGeometry(camera, rotation, center, six[:4].reshape(2, 2, 3).mean(axis=1), lens)
 
@@ -200,5 +202,5 @@ def _group(recording: str, person: str, photo: str, split: str) -> str:
     name = "_".join(filter(None, [recording, person]))
     if not name:
         return f"{'test-' if split == 'test' else ''}bucket{zlib.crc32(photo.encode()) % NUM_BUCKETS}"
-    slug = slug_of(name).replace("/", "-")
+    slug = slug_of(name).replace("/", "-")[:MAX_GROUP]
     return slug if slug == name.lower() else f"{slug}-{zlib.crc32(name.encode()):08x}".lstrip("-")

@@ -261,6 +261,18 @@ def test_with_the_target_of_a_rendered_set_gaze_is_as_exact_as_the_face_centre(
         assert record.gaze is not None and angle_deg(record.gaze, unit(exact)) < 1e-6
 
 
+def test_a_long_name_fits_into_those_of_files_and_stays_apart(tmp_path: Path) -> None:
+    people: list[Row] = [{"person": "a" * 300}, {"person": "a" * 299}, {"person": "a" * table.MAX_GROUP}]
+    found = outcomes(save(tmp_path, [{**BASIC, "split": "train", "recording": "", **person} for person in people]))
+    groups = {outcome.records[0].group for outcome in found}
+    assert len(groups) == 3 and max(map(len, groups)) < 120
+
+
+def test_a_head_pose_of_huge_numbers_is_a_reject(tmp_path: Path) -> None:
+    (outcome,) = outcomes(save(tmp_path, [{**BASIC, "head_rx": 1e308, "head_ry": 1e308}]))
+    assert outcome.reason == "bad_label" and "turns its back" in outcome.detail
+
+
 def test_groups(tmp_path: Path) -> None:
     people: list[Row] = [
         {"person": "Ann", "recording": "day1"},

@@ -86,3 +86,22 @@ def test_nothing_to_compare() -> None:
     nobody = photos([])
     assert nearest(nobody, nobody).place.size == 0
     assert nearest(some([(0, 1)]), nobody).place.tolist() == [-1]
+
+
+def test_bursts_that_several_groups_share_take_no_sorting_of_all_pairs(monkeypatch: pytest.MonkeyPatch) -> None:
+    """40 pictures, of each 500 frames some bits apart in several groups: of millions of near pairs few are offered."""
+    rng = np.random.default_rng(0)
+    hashes = np.repeat(rng.integers(0, 2**64, 40, dtype=np.uint64), 500)
+    for _ in range(3):
+        hashes ^= np.uint64(1) << rng.integers(0, 64, len(hashes), dtype=np.uint64)
+    groups = rng.integers(0, 10, len(hashes))
+    offered, take = list[int](), search._Best.offer
+
+    def counted(best: search._Best, question: search.Numbers, bits: search.Numbers, place: search.Numbers) -> None:
+        offered.append(len(question))
+        take(best, question, bits, place)
+
+    monkeypatch.setattr(search._Best, "offer", counted)
+    every = Photos([Photo("drawn", str(group), str(i)) for i, group in enumerate(groups)], hashes, groups)
+    assert (nearest(every, every).place >= 0).all()
+    assert sum(offered) < 15 * len(hashes)
