@@ -1,11 +1,13 @@
 """What `index` tells of photos as columns: compact enough for sets of millions, read back one shard at a time."""
 
 from collections.abc import Iterable, Iterator
+from functools import lru_cache
 from itertools import groupby
 from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
+import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from slyk.datasets.record import Outcome, to_row
@@ -55,5 +57,23 @@ def iter_shards(index: Path) -> Iterator[tuple[str, list[Row]]]:
 
 
 def rows_of(index: Path, shard: str) -> list[Row]:
-    """The rows of one shard, in the order of the index, without reading the others."""
-    return list(pq.read_table(index, filters=[("shard", "==", shard)]).to_pylist())
+    """The rows of one shard, in the order of the index. What was read with them stays for the shard that comes next."""
+    status = index.stat()
+    file = index, status.st_ino, status.st_mtime_ns
+    near = [_row_group(*file, n) for n, (first, last) in enumerate(_reaches(*file)) if first <= shard <= last]
+    return [row for table in near for row in table.filter(pc.equal(table["shard"], shard)).to_pylist()]
+
+
+@lru_cache(maxsize=1)
+def _reaches(index: Path, inode: int, mtime_ns: int) -> list[tuple[str, str]]:
+    """The least and the greatest name of a shard in each row group of a file."""
+    about = pq.read_metadata(index)
+    column = about.schema.names.index("shard")
+    found = [about.row_group(number).column(column).statistics for number in range(about.num_row_groups)]
+    return [(statistics.min, statistics.max) for statistics in found]
+
+
+@lru_cache(maxsize=1)
+def _row_group(index: Path, inode: int, mtime_ns: int, number: int) -> pa.Table:
+    with pq.ParquetFile(index) as file:
+        return file.read_row_group(number)
