@@ -73,7 +73,7 @@ def _sheet(samples: Sequence[Any], draw: Callable[[Any, Any], None], height: flo
             axes.set_axis_off()
         for axes, sample in zip(panels, samples, strict=False):
             draw(axes, sample)
-            axes.set_title(sample.key[-18:], fontsize=6, pad=2)
+            axes.set_title(sample.key[-18:], fontsize=8, pad=2)
         return png(figure)
 
 

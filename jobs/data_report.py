@@ -24,6 +24,10 @@ NUM_GROUPS = 25
 HEAD_IS_KNOWN = frozenset({"measured", "normalized"})
 """See `slyk.datasets.record.Known`."""
 HEAD_UNKNOWN = "<p>Not shown: without a camera and a head pose all heads are taken to look straight ahead.</p>"
+LEGEND = (
+    "Each picture is a sample, its key above it. A green arrow says where the label looks, as seen from the camera; of "
+    "single eyes orange dots are the lids' contour, blue ones the iris's and red ones the pupil's."
+)
 NOT_OF_EYES = (
     "<p>The set shows one eye a photo and no face: there is no head pose, no second eye to compare with, and no border "
     "that cuts an eye. Gaze is in the frame of the set, not in that of normalized faces. Dark and gaze are told from "
@@ -82,7 +86,7 @@ def _html(figures: Mapping[str, Any], samples: pd.DataFrame, sheet: bytes | None
     parts = [_headline(figures), _verdict(figures)]
     if sheet is not None:
         what = "Faces" if figures["shows"] == "faces" else "Eyes"
-        parts.append(section(f"{what} and their labels", image("pictures with arrows of gaze", sheet)))
+        parts.append(section(f"{what} and their labels", f"<p>{LEGEND}</p>" + image("pictures with labels", sheet)))
     if len(samples):
         labelled = samples[samples["gaze"].notna()]
         if len(labelled):
@@ -110,7 +114,9 @@ def _headline(f: Mapping[str, Any]) -> str:
         "groups": len(f["groups"]),
         "rejected": f["num_rejects"],
         "eyes cut by the border": f["num_eyes_cut"] if f["shows"] == "faces" else "-",
-        "error of the mean gaze": "-" if f["mean_gaze_error_deg"] is None else f"{f['mean_gaze_error_deg']:.1f}°",
+        "error of always guessing the mean gaze": "-"
+        if f["mean_gaze_error_deg"] is None
+        else f"{f['mean_gaze_error_deg']:.1f}°",
     }
     listed = "".join(f'<div><b>{value}</b><span class="soft">{name}</span></div>' for name, value in facts.items())
     return f'<section><div class="facts">{listed}</div><p class="soft">Licence: {escape(f["licence"])}</p></section>'
@@ -128,7 +134,7 @@ def _verdict(f: Mapping[str, Any]) -> str:
         (
             name,
             f"{value['correlation']:+.2f}",
-            f"{value['share_mirrored']:.1%} of {value['num_photos']}",
+            f"{value['share_mirrored']:.1%} of {value['num_photos']}" if value["num_photos"] else "-",
             ", ".join(f"{escape(group)} {share:.0%}" for group, share in list(value["groups"].items())[:3]),
         )
         for name, value in f["consistency"].items()
@@ -150,7 +156,12 @@ def _rejects(f: Mapping[str, Any]) -> str:
     if not f["rejects"]:
         return section("Rejects", "<p>None.</p>")
     rows = [(escape(reason), str(count)) for reason, count in f["rejects"].items()]
-    where = '<p class="soft">Each with key, photo, reason and detail in <code>rejects.parquet</code>.</p>'
+    name = escape(f["dataset"])
+    where = (
+        f'<p class="soft">Each with key, photo, reason and detail: those of index in '
+        f"<code>data/index/{name}.rejects.parquet</code>, those of normalize in "
+        f"<code>data/shards/{name}/rejects.parquet</code>.</p>"
+    )
     return section("Rejects", table(("stage and reason", "photos"), rows) + where)
 
 

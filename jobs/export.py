@@ -15,7 +15,7 @@ import pyarrow.parquet as pq
 
 from slyk.config import load_params
 from slyk.errors import DataMissingError, ParamsError, SlykError
-from slyk.files import resolve
+from slyk.files import resolve, root
 from slyk.layouts import LAYOUTS, Layout
 from slyk.synthetic.annotate import schema
 
@@ -25,13 +25,24 @@ NOTE = "RENDERED.md"
 
 def export_command(name: str, layout: str, out: Path | None) -> None:
     """Exports the set `name` and says what came of it. Raises ParamsError, DataMissingError."""
-    datasets = load_params(resolve("params.yaml")).datasets
+    params = load_params(resolve("params.yaml"))
+    datasets = params.datasets
+    if name in datasets and datasets[name].reader != "synthetic":
+        raise ParamsError(
+            f"{name} is no rendered set, it is read as {datasets[name].reader}: only renders are exported"
+        )
+    if name not in datasets and not resolve(f"data/raw/{name}").is_dir():
+        known = sorted({*params.render, *(key for key, found in datasets.items() if found.reader == "synthetic")})
+        raise ParamsError(f"unknown set {name}; rendered sets of params.yaml: {', '.join(known) or 'none'}")
     source = resolve(datasets[name].root if name in datasets else f"data/raw/{name}")
     if layout not in LAYOUTS:
         raise ParamsError(f"unknown layout {layout!r}; known: {', '.join(LAYOUTS)}")
     target = resolve(out or f"data/raw/{layout}")
     num_photos = export(source, layout, target)
-    print(f"export: {num_photos} photos of {source} in the layout of {LAYOUTS[layout].TITLE} in {target}", flush=True)
+    print(f"export: {num_photos} photos of {source} in the layout of {LAYOUTS[layout].TITLE} in {target}")
+    place = target.relative_to(root()) if target.is_relative_to(root()) else target
+    line = f"{target.name}: {{reader: {layout}, root: {place}, licence: Apache-2.0}}"
+    print(f"to read it back, under datasets in params.yaml: {line}", flush=True)
 
 
 def export(source: Path, name: str, out: Path) -> int:

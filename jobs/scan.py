@@ -5,15 +5,16 @@ from collections.abc import Sequence
 from pipelines.index import raw_root
 from slyk.config import load_params
 from slyk.datasets import listing
-from slyk.errors import ParamsError
+from slyk.datasets.registry import reader
+from slyk.errors import DataMissingError, ParamsError
 from slyk.files import resolve
 
 
 def scan_datasets(names: Sequence[str]) -> None:
     """Writes `data/index/NAME.files` of the named sets, of all where none is named.
 
-    Rendered sets list themselves. Raises ParamsError for a name that params.yaml does not hold, DataMissingError saying
-    where to put a set that is not there.
+    Rendered sets list themselves. Raises ParamsError for names of sets and readers that are not known, DataMissingError
+    saying where to put a set that is not there.
     """
     params = load_params(resolve("params.yaml"))
     datasets = params.datasets
@@ -24,6 +25,10 @@ def scan_datasets(names: Sequence[str]) -> None:
         if name in params.render:
             print(f"{name}: rendered and listed by `dvc repro`, nothing to scan")
             continue
-        path = resolve(f"data/index/{name}.files")
-        count = listing.write(path, listing.scan(raw_root(name, datasets[name]).root))
-        print(f"{name}: {count} files listed in {path}; next: dvc repro")
+        reader(datasets[name].reader)
+        path, root = resolve(f"data/index/{name}.files"), raw_root(name, datasets[name]).root
+        count = listing.write(path, listing.scan(root))
+        if not count:
+            raise DataMissingError(f"{root} holds no files: put {name} there and scan again (docs/datasets.md)")
+        print(f"{name}: {count} files listed in {path}")
+        print(f"next: dvc repro normalize@{name} (crops and a report of the set), or dvc repro (all, training too)")

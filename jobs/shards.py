@@ -7,12 +7,16 @@ from collections import Counter
 from pathlib import Path
 
 from jobs.data_report import contact_sheet
-from slyk.config import load_params
-from slyk.errors import CorruptShardError, DataMissingError, ParamsError, SlykError
+from jobs.roles import roles_of, told
+from pipelines.index import dataset_of
+from pipelines.normalize import counted
+from slyk.config import Params, load_params
+from slyk.errors import CorruptShardError, DataMissingError, ParamsError, SlykError, SplitError
 from slyk.files import resolve, write_atomic
 from slyk.shards import manifest
 from slyk.shards.read import ShardSet, verify
 
+NUM_NAMED = 20
 KEPT = {manifest.NAME, "rejects.parquet"}
 
 
@@ -21,7 +25,7 @@ def verify_shards(name: str) -> None:
 
     Raises CorruptShardError naming all shards that differ and all files that do not belong.
     """
-    folder = _folder(name)
+    folder = _named(name)[1]
     about = manifest.load(folder)
     wrong = []
     for shard in about.shards:
@@ -54,8 +58,8 @@ def _count_by_webdataset(tars: list[Path]) -> int:
 
 
 def show_shards(name: str, pictures: Path | None) -> None:
-    """Prints what is in a set's shards; writes a contact sheet of faces and eyes where asked to."""
-    folder = _folder(name)
+    """Prints what is in a set's shards and who takes part in what; writes a contact sheet where asked to."""
+    params, folder = _named(name)
     about = manifest.load(folder)
     print(f"{name}: {about.num_samples} samples in {len(about.shards)} shards; licence {about.licence}")
     for split in sorted({shard.split for shard in about.shards}):
@@ -63,8 +67,9 @@ def show_shards(name: str, pictures: Path | None) -> None:
         groups = {shard.group for shard in chosen}
         eyes = sum((Counter(shard.eyes) for shard in chosen), Counter[str]())
         counts = sum(shard.num_samples for shard in chosen), sum(shard.num_labelled for shard in chosen)
-        print(f"  {split}: {counts[0]} samples of {len(groups)} groups, {counts[1]} with gaze, eyes {dict(eyes)}")
+        print(f"  {split}: {counts[0]} samples of {len(groups)} groups, {counts[1]} with gaze, eyes {counted(eyes)}")
     print(f"  crops: {', '.join(f'{key} {value}' for key, value in about.crops.items())}")
+    _show_roles(params, about)
     if pictures is not None:
         if pictures.suffix != ".png":
             raise SlykError(f"{pictures}: the sheet is a PNG, give it a name that ends in .png")
@@ -76,8 +81,21 @@ def show_shards(name: str, pictures: Path | None) -> None:
         print(f"  sheet: {pictures}")
 
 
-def _folder(name: str) -> Path:
+def _show_roles(params: Params, about: manifest.Manifest) -> None:
+    """Who takes part in what under the protocol of params.yaml."""
+    print(f"  protocol {told(params, about.dataset)}")
+    try:
+        people = roles_of(params, about)
+    except (ParamsError, SplitError) as error:
+        print(f"    not possible: {error}")
+        return
+    for role, groups in ("train", people.train), ("gate", people.gate), ("test", people.test):
+        more = f", ... and {len(groups) - NUM_NAMED} more" if len(groups) > NUM_NAMED else ""
+        print(f"    {role}: {', '.join(groups[:NUM_NAMED]) or 'nobody'}{more}")
+
+
+def _named(name: str) -> tuple[Params, Path]:
+    """params.yaml and the folder of a set's shards. Raises ParamsError."""
     params = load_params(resolve("params.yaml"))
-    if name not in params.datasets:
-        raise ParamsError(f"unknown data set {name}; params.yaml holds: {', '.join(params.datasets)}")
-    return resolve("data/shards") / name
+    dataset_of(params, name)
+    return params, resolve("data/shards") / name

@@ -39,9 +39,13 @@ def print_results(metrics: Path, console: Console | None = None) -> None:
     console = console or Console()
     console.print(table)
     person, explained = f["per_person"], f["explained_variance"]
+    page = metrics.with_name("report.html")
+    where = (
+        f"report: {page}" if page.is_file() else f"read from {metrics}; its report is not here: `dvc repro` makes it"
+    )
     console.print(
         f"best person {person['best']:.2f}, worst {person['worst']:.2f} deg; "
-        f"explained variance {explained['mean']:.2f}; report: {metrics.with_name('report.html')}",
+        f"explained variance {explained['mean']:.2f}; {where}",
         soft_wrap=True,
         highlight=False,
     )

@@ -5,7 +5,7 @@ import json
 import re
 import time
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -19,7 +19,7 @@ from jobs import tracking
 from jobs.cluster import map_rows
 from jobs.data_report import write_report
 from jobs.stage import stage
-from pipelines.index import raw_root
+from pipelines.index import dataset_of, raw_root
 from pipelines.rejects import check_fraction, print_reasons, write_rejects
 from slyk.config import Normalize, load_params
 from slyk.datasets.index_table import INDEX, rows_of
@@ -48,7 +48,7 @@ def main() -> None:
     parser.add_argument("--report", required=True)
     args = parser.parse_args()
     params = load_params(resolve("params.yaml"))
-    dataset, settings = params.datasets[args.dataset], params.normalize
+    dataset, settings = dataset_of(params, args.dataset), params.normalize
     raw, out = raw_root(args.dataset, dataset), resolve(args.out)
     with (
         alone_in(out),
@@ -63,7 +63,7 @@ def main() -> None:
         rejects = [Reject(**reject) for sidecar in sidecars for reject in sidecar["rejects"]]
         eyes = sum((Counter(sidecar["eyes"]) for sidecar in sidecars), Counter[str]())
         num_faces = sum(shards.values())
-        print(f"{args.dataset}: {num_faces - len(rejects)} samples in {len(sidecars)} shards, eyes {dict(eyes)}")
+        print(f"{args.dataset}: {num_faces - len(rejects)} samples in {len(sidecars)} shards, eyes {counted(eyes)}")
         print_reasons(rejects)
         write_rejects(out / REJECTS, rejects)
         check_fraction(len(rejects), num_faces, settings.max_reject_fraction, out / REJECTS)
@@ -108,6 +108,11 @@ class Writer:
         )
         kept = {name: sidecar[name] for name in (*manifest.ShardEntry.__dataclass_fields__, "rejects")}
         return {"sidecar": json.dumps(kept), "num_photos": len(rows), "complete": found is not None}
+
+
+def counted(numbers: Mapping[str, int]) -> str:
+    """As people write it: `found 288, assumed 12`."""
+    return ", ".join(f"{name} {count}" for name, count in sorted(numbers.items())) or "none"
 
 
 def spec_for(index: Path, settings: Normalize) -> CropSpec | EyeSpec:

@@ -6,50 +6,14 @@ from pathlib import Path
 from typing import Annotated, Any, Literal, Self
 
 import yaml
-from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, model_validator
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
+from slyk.bounds import Count, Fraction, Line, NotNegative, Positive, Real, Rising, SetName, SetNames, Whole
 from slyk.errors import ParamsError
 
-
-def _not_yes_or_no(value: Any) -> Any:
-    if isinstance(value, bool):
-        raise ValueError("a number is expected")
-    return value
-
-
-def _printable(text: str) -> str:
-    if not text.isprintable():
-        raise ValueError("one line of printable text is expected")
-    return text
-
-
-def _rising(pair: tuple[float, float]) -> tuple[float, float]:
-    if pair[0] > pair[1]:
-        raise ValueError("the smaller number comes first")
-    return pair
-
-
-Whole = Annotated[int, Field(ge=0, le=10**6, strict=True)]
-Count = Annotated[Whole, Field(ge=1)]
-Real = Annotated[float, Field(le=1e6), BeforeValidator(_not_yes_or_no)]
-"""YAML takes 1e-3 for a text, which is a number here."""
-Fraction = Annotated[Real, Field(ge=0.0, le=1.0)]
-Positive = Annotated[Real, Field(gt=1e-9)]
-NotNegative = Annotated[Real, Field(ge=0.0)]
 Precision = Literal["auto", "fp32", "bf16"]
 Domain = Literal["wide", "webcam", "wild", "studio", "near_eye"]
 """A name of `slyk.synthetic.domains.DOMAINS`."""
-SetName = Annotated[str, Field(pattern="^[A-Za-z0-9][A-Za-z0-9_-]*$")]
-"""Of a data set: also the name of its files and of its DVC stages."""
-
-
-def _without_repeats(names: tuple[str, ...]) -> tuple[str, ...]:
-    if len(set(names)) < len(names):
-        raise ValueError("names a data set twice")
-    return names
-
-
-SetNames = Annotated[tuple[str, ...], Field(min_length=1), AfterValidator(_without_repeats)]
 
 
 class Section(BaseModel):
@@ -59,11 +23,11 @@ class Section(BaseModel):
 class Dataset(Section):
     reader: str
     """A name of `slyk.datasets.registry.DATASETS`."""
-    root: Annotated[str, Field(min_length=1, max_length=4096), AfterValidator(_printable)]
+    root: Line
     """Where the raw set lives: a folder or a link to one, below SLYK_ROOT or absolute, or a URL (docs/datasets.md)."""
     camera: tuple[Positive, Positive, Positive, Positive] | None = None
     """focal x, focal y, centre x, centre y in px for photos without a camera; None: focal = longer side."""
-    licence: Annotated[str, Field(min_length=1, max_length=4096), AfterValidator(_printable)] = "unknown"
+    licence: Line = "unknown"
     """Travels into manifest, run and model."""
 
 
@@ -176,7 +140,7 @@ class Views(Section):
     rotate_deg: Annotated[Real, Field(ge=0.0, le=45.0)] = 0.0
     blur: Fraction = 0.0
     """Probability of a Gaussian blur."""
-    blur_sigma: Annotated[tuple[Positive, Positive], AfterValidator(_rising)] = (0.1, 2.0)
+    blur_sigma: Rising = (0.1, 2.0)
     """px, least and most; uniform."""
     gray: Fraction = 0.0
     """Probability of losing colour."""

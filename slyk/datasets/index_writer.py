@@ -7,7 +7,7 @@ columns that rows are sorted by. In the end these say whose row comes next, and 
 import shutil
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from types import TracebackType
 
 import numpy as np
@@ -19,6 +19,7 @@ from numpy.typing import NDArray
 from slyk.datasets.index_table import INDEX, OUTCOMES
 from slyk.errors import SplitError
 from slyk.files import alone_in, atomic
+from slyk.photos import PHOTO_SUFFIXES
 
 RUN_BYTES = 2**26
 BATCH_ROWS = 512
@@ -43,6 +44,7 @@ class IndexWriter:
     def __init__(self, folder: Path, versions: Mapping[str, str], file_of: Callable[[str], str]) -> None:
         self._folder, self._versions, self._file_of = folder, versions, file_of
         self._alone = ExitStack()
+        self._unnamed = {file for file in versions if PurePosixPath(file).suffix.lower() in PHOTO_SUFFIXES}
         self._waiting: list[pa.Table] = []
         self._bytes = 0
         self._keys: list[pa.Table] = []
@@ -63,6 +65,7 @@ class IndexWriter:
     def add(self, table: pa.Table) -> None:
         """Outcomes, with the columns of `OUTCOMES`. A record of a file that is not listed is a reject."""
         self._rejects.append(table.filter(pc.is_null(table["key"])).select(_REJECTS.names))
+        self._unnamed.difference_update(map(self._file_of, table["photo"].to_pylist()))
         faces = table.filter(pc.is_valid(table["key"]))
         files = [self._file_of(photo) for photo in faces["photo"].to_pylist()]
         versions = pa.array([self._versions.get(file) for file in files], pa.large_string())
@@ -93,6 +96,10 @@ class IndexWriter:
         every = pa.concat_tables([_REJECTS.empty_table(), *self._rejects])
         _, first = np.unique(_reading_order(every), return_index=True)
         return every.take(pa.array(first)).select(["photo", "reason", "detail"])
+
+    def unnamed(self) -> list[str]:
+        """The listed photos of which no outcome tells, by name."""
+        return sorted(self._unnamed)
 
     def write(self, path: Path, photos_per_shard: int) -> None:
         """Writes the index: rows by group, then key, then in the order of reading; a shard is of one group and has at

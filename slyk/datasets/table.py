@@ -32,7 +32,7 @@ from slyk.datasets.lines import part_of
 from slyk.datasets.pictures import Image, photo_file
 from slyk.datasets.raw import Raw
 from slyk.datasets.record import EyesSource, Outcome, ReadOptions, Record
-from slyk.datasets.table_columns import CAMERA, DISTORTION, HEAD, LANDMARKS, check, choice, gaze, values
+from slyk.datasets.table_columns import CAMERA, DISTORTION, HEAD, LANDMARKS, check, choice, filled, gaze, values
 from slyk.datasets.table_files import cells_of, divided_table
 from slyk.errors import ParamsError, PhotoError
 from slyk.geometry.camera import Array, camera_matrix, guess_camera
@@ -57,13 +57,15 @@ picture, parts = photo_file, divided_table
 
 @dataclass
 class _Table:
-    """name: of the file; num_landmarks: of a row; cameras: those of calibration files that were read."""
+    """name: of the file; num_landmarks: of a row; cameras: those of calibration files that were read; detected: the
+    photos in which a face was found -> the line that asked."""
 
     raw: Raw
     name: str
     options: ReadOptions
     num_landmarks: int
     cameras: dict[str, Array] = field(default_factory=dict)
+    detected: dict[str, str] = field(default_factory=dict)
 
 
 def units(listed: Sequence[str]) -> list[str]:
@@ -89,15 +91,23 @@ def read(raw: Raw, chosen: Sequence[str], options: ReadOptions) -> Iterator[Outc
 def _outcome(table: _Table, number: int, header: Sequence[str], cells: Sequence[str]) -> Outcome:
     row = dict(zip(header, cells, strict=False))
     photo = row.get("photo", "").replace("\\", "/")
+    line = f"{'line' if table.name.endswith('.csv') else 'row'} {number}"
     try:
         if len(cells) != len(header):
             raise PhotoError("bad_label", f"{len(cells)} cells, not {len(header)}")
         if not photo:
             raise PhotoError("bad_label", "photo is empty")
-        return Outcome(photo, (_record(table, photo, row),))
+        placed = filled(row, HEAD) or filled(row, LANDMARKS[table.num_landmarks])
+        if not placed and photo in table.detected:
+            same = "without a head pose or landmarks both mean the same face"
+            raise PhotoError("bad_label", f"{table.detected[photo]} names this photo too, and {same}")
+        record = _record(table, photo, row)
+        if not placed:
+            table.detected[photo] = line
+        return Outcome(photo, (record,))
     except PhotoError as error:
-        where = f"{table.name}, {'line' if table.name.endswith('.csv') else 'row'} {number}"
-        return Outcome(photo, reason=error.reason, detail=f"{where}: {error.detail}")
+        leads_out = " leads out of the data set's folder" * (error.reason == "outside_root")
+        return Outcome(photo, reason=error.reason, detail=f"{table.name}, {line}: {error.detail}{leads_out}")
 
 
 def _record(table: _Table, photo: str, row: Mapping[str, str]) -> Record:

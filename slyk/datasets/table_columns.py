@@ -38,7 +38,9 @@ def check(header: Sequence[str], where: str) -> int:
     there, unknown = set(header), [name for name in header if name not in known]
     if unknown:
         names = ", ".join([*TEXTS, *(name for names in TOGETHER for name in names)])
-        raise ParamsError(f"{where}: unknown column {unknown[0]!r}; known: {names}, lm0_x, lm0_y, ... lm5_y or lm67_y")
+        advice = "; cells are divided by commas" * (len(header) == 1)
+        known_names = f"{names}, lm0_x, lm0_y, ... lm5_y or lm67_y"
+        raise ParamsError(f"{where}: unknown column {unknown[0]!r}{advice}; known: {known_names}")
     if len(there) < len(header):
         raise ParamsError(f"{where}: column {max(header, key=list(header).count)!r} is there twice")
     if "photo" not in there:
