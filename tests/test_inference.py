@@ -24,7 +24,7 @@ ANSWER = (0.2, -0.1)
 def save_constant_model(folder: Path) -> Path:
     """Writes a bundle that gives one answer (pitch, yaw in radians) to everything."""
     torch.manual_seed(0)
-    network = PMN(PMNConfig(EncoderConfig("resnet18", 32, 2, 1), (16,), 0.0))
+    network = PMN(PMNConfig(EncoderConfig("mobilenetv3_small", 32, 2, 1), (16,), 0.0))
     last = [module for module in network.head.modules() if isinstance(module, torch.nn.Linear)][-1]
     torch.nn.init.zeros_(last.weight)
     last.bias.data = torch.tensor(ANSWER)
