@@ -12,11 +12,12 @@ import pytest
 from typer.testing import CliRunner
 
 from jobs.cli import app
-from jobs.data_report import data_report
+from jobs.data_report import contact_sheet, data_report
 from pipelines.rejects import write_rejects
 from slyk.datasets.record import Record
 from slyk.errors import CorruptShardError, DataMissingError, ParamsError, SlykError
 from slyk.photos import read_photo
+from slyk.shards.read import ShardSet
 from slyk.shards.write import Reject
 from tests.drawn import REPOSITORY, RawSet, draw_raw_set, write_index, write_shards
 
@@ -122,6 +123,12 @@ def test_shards_verified_and_shown(workspace: Path, drawn: RawSet) -> None:
     assert "train: 12 samples of 2 groups, 12 with gaze, eyes {'annotated': 12}" in shown.output
     assert read_photo(workspace / "sheet.png").std() > 20
     assert isinstance(runner.invoke(app, ["shards", "show", "synthetic", "--pictures", "a.jpg"]).exception, SlykError)
+
+
+def test_of_a_set_without_samples_nothing_is_shown(tmp_path: Path) -> None:
+    write_shards(tmp_path / "shards", RawSet(tmp_path, ()))
+    with pytest.raises(DataMissingError, match=r"shards holds no samples to show: its rejects\.parquet says why"):
+        contact_sheet(ShardSet.open(tmp_path / "shards"))
 
 
 def test_every_damaged_shard_and_every_stranger_is_told(workspace: Path, drawn: RawSet) -> None:
