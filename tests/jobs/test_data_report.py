@@ -85,6 +85,7 @@ def test_the_same_twice(workspace: Path, drawn: RawSet) -> None:
     assert data_report("synthetic").read_bytes() == data_report("synthetic").read_bytes()
 
 
+@pytest.mark.slow
 def test_every_fifth_label_mirrored(workspace: Path, drawn: RawSet) -> None:
     write(workspace, drawn, [mirrored(r) if i % 5 == 0 else r for i, r in enumerate(drawn.records)])
     page = data_report("synthetic").read_text()
