@@ -1,5 +1,6 @@
 """Small drawn sets that many tests read; whoever changes files copies them first."""
 
+import gc
 import os
 import shutil
 from collections.abc import Callable
@@ -20,6 +21,13 @@ from tests.layouts.rendered import Export, Exported, Rendered, render
 os.environ.setdefault("OMP_NUM_THREADS", "1")  # more threads than free cores make small networks crawl
 settings.register_profile("slyk", deadline=None, derandomize=True, max_examples=60)
 settings.load_profile("slyk")
+gc.disable()  # until all tests are collected: what is imported stays
+
+
+def pytest_collection_finish() -> None:
+    """Spares the garbage collector the million objects of the libraries: looking at them costs seconds a run."""
+    gc.freeze()
+    gc.enable()
 
 
 @pytest.fixture(scope="session")

@@ -3,6 +3,7 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
+from itertools import groupby
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +14,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from slyk.datasets import pictures
-from slyk.datasets.index_table import tables_of
+from slyk.datasets.index_table import Row, tables_of
 from slyk.datasets.index_writer import IndexWriter
 from slyk.datasets.raw import Raw
 from slyk.datasets.record import Outcome, Record
@@ -120,6 +121,12 @@ def write_index(
             index.add(table)
         index.write(path, photos_per_shard)
     return pd.DataFrame(pq.read_table(path).to_pandas())
+
+
+def shards_of(index: Path) -> list[tuple[str, list[Row]]]:
+    """(shard, its rows) in the order of the index."""
+    rows = pq.read_table(index).to_pylist()
+    return [(shard, list(part)) for shard, part in groupby(rows, key=lambda row: str(row["shard"]))]
 
 
 def write_shards(

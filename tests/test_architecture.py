@@ -6,6 +6,7 @@ import re
 import subprocess
 import sys
 import tomllib
+from functools import cache
 from graphlib import TopologicalSorter
 from pathlib import Path
 from typing import Any
@@ -57,6 +58,7 @@ def sources(package: str) -> dict[str, Path]:
     return {name.removesuffix(".__init__"): file for name, file in zip(names, files, strict=True)}
 
 
+@cache
 def imports(file: Path) -> set[str]:
     """Every dotted name that a file imports, also inside functions; `from a import b` gives a and a.b."""
     found: set[str] = set()

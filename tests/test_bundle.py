@@ -1,6 +1,8 @@
 """Bundles: equal models, equal bytes; damaged ones are refused."""
 
 import json
+import os
+import shutil
 from pathlib import Path
 
 import pytest
@@ -28,8 +30,14 @@ def network() -> PMN:
     return PMN(SMALL)
 
 
-def test_a_model_comes_back_whole(tmp_path: Path, network: PMN) -> None:
-    bundle = load_bundle(save(tmp_path, network))
+@pytest.fixture(scope="module")
+def saved(tmp_path_factory: pytest.TempPathFactory, network: PMN) -> Path:
+    """The bundle of `network`; not to be changed."""
+    return save(tmp_path_factory.mktemp("saved"), network)
+
+
+def test_a_model_comes_back_whole(saved: Path, network: PMN) -> None:
+    bundle = load_bundle(saved)
     assert bundle.spec == SMALL_SPEC and bundle.face_px == 32
     model = bundle.model()
     assert isinstance(model, Serving) and not model.training
@@ -40,50 +48,45 @@ def test_a_model_comes_back_whole(tmp_path: Path, network: PMN) -> None:
         assert torch.equal(bundle.state[name], value), name
 
 
-def test_equal_models_have_equal_bytes(tmp_path: Path, network: PMN) -> None:
-    one = save(tmp_path / "one", network)
-    state = {name: network.state_dict()[name] for name in reversed(list(network.state_dict()))}
-    loaded = load_bundle(one)
-    save_bundle(tmp_path / "two", dict(reversed(loaded.config.items())), state)
+def test_equal_models_have_equal_bytes(tmp_path: Path, saved: Path, network: PMN) -> None:
+    state = dict(reversed(network.state_dict().items()))
+    save_bundle(tmp_path, dict(reversed(load_bundle(saved).config.items())), state)
     for file in ("config.json", "model.safetensors"):
-        assert (one / file).read_bytes() == (tmp_path / "two" / file).read_bytes()
-    assert bundle_digest(one) == bundle_digest(tmp_path / "two")
+        assert (saved / file).read_bytes() == (tmp_path / file).read_bytes()
+    assert bundle_digest(saved) == bundle_digest(tmp_path)
 
 
-def test_the_layout_in_memory_does_not_matter(tmp_path: Path, network: PMN) -> None:
-    one = save(tmp_path / "one", network)
-    laid_out = load_bundle(one).network().to(memory_format=torch.channels_last)  # type: ignore[call-overload]
-    two = save(tmp_path / "two", laid_out)
-    assert bundle_digest(one) == bundle_digest(two)
+def test_the_layout_in_memory_does_not_matter(tmp_path: Path, saved: Path) -> None:
+    laid_out = load_bundle(saved).network().to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+    assert bundle_digest(saved) == bundle_digest(save(tmp_path, laid_out))
 
 
-def test_another_weight_is_another_digest(tmp_path: Path, network: PMN) -> None:
-    one = save(tmp_path / "one", network)
-    state = {name: tensor.clone() for name, tensor in network.state_dict().items()}
-    state["head.0.bias"][0] += 1e-6
-    save_bundle(tmp_path / "two", load_bundle(one).config, state)
-    assert bundle_digest(one) != bundle_digest(tmp_path / "two")
+def test_another_weight_is_another_digest(tmp_path: Path, saved: Path) -> None:
+    bundle = load_bundle(saved)
+    bundle.state["head.0.bias"][0] += 1e-6
+    save_bundle(tmp_path, bundle.config, bundle.state)
+    assert bundle_digest(saved) != bundle_digest(tmp_path)
 
 
-def test_no_bundle(tmp_path: Path, network: PMN) -> None:
+def test_no_bundle(tmp_path: Path, saved: Path) -> None:
     with pytest.raises(DataMissingError, match="holds no model"):
         load_bundle(tmp_path)
-    save(tmp_path, network)
-    (tmp_path / "model.safetensors").unlink()
+    shutil.copy(saved / "config.json", tmp_path)
     with pytest.raises(DataMissingError, match="holds no model"):
         load_bundle(tmp_path)
 
 
 @pytest.mark.parametrize("name", ["config.json", "model.safetensors"])
-def test_damaged_files_are_refused(tmp_path: Path, network: PMN, name: str) -> None:
-    path = save(tmp_path, network) / name
-    path.write_bytes(path.read_bytes()[:-9])
+def test_damaged_files_are_refused(tmp_path: Path, saved: Path, name: str) -> None:
+    shutil.copytree(saved, tmp_path, dirs_exist_ok=True)
+    os.truncate(tmp_path / name, (tmp_path / name).stat().st_size - 9)
     with pytest.raises(RegistryError, match="is damaged"):
         load_bundle(tmp_path)
 
 
-def test_a_model_of_another_program_is_refused(tmp_path: Path, network: PMN) -> None:
-    (save(tmp_path, network) / "config.json").write_text('{"hidden_size": 768}')
+def test_a_model_of_another_program_is_refused(tmp_path: Path, saved: Path) -> None:
+    shutil.copytree(saved, tmp_path, dirs_exist_ok=True)
+    (tmp_path / "config.json").write_text('{"hidden_size": 768}')
     with pytest.raises(RegistryError, match="describes no model of slyk"):
         load_bundle(tmp_path)
 
@@ -113,6 +116,6 @@ def test_an_encoder_that_does_not_fit_says_so(tmp_path: Path) -> None:
         transfer(bundle, Encoder(EncoderConfig("mobilenetv3_small", 32, 4, layers=3)))
 
 
-def test_the_config_is_json_to_read(tmp_path: Path, network: PMN) -> None:
-    config = json.loads((save(tmp_path, network) / "config.json").read_bytes())
+def test_the_config_is_json_to_read(saved: Path) -> None:
+    config = json.loads((saved / "config.json").read_bytes())
     assert config["kind"] == "pmn" and config["model"]["encoder"]["backbone"] == "mobilenetv3_small"

@@ -2,7 +2,6 @@
 
 from collections.abc import Iterable, Iterator
 from functools import lru_cache
-from itertools import groupby
 from pathlib import Path
 from typing import Any
 
@@ -46,14 +45,6 @@ def tables_of(chunk: int, outcomes: Iterable[Outcome]) -> Iterator[pa.Table]:
         about = {"chunk": chunk, "place": place, "reason": outcome.reason, "detail": outcome.detail}
         rows += [about | to_row(record) for record in outcome.records] or [about | {"photo": outcome.photo}]
     yield pa.Table.from_pylist(rows, schema=OUTCOMES)
-
-
-def iter_shards(index: Path) -> Iterator[tuple[str, list[Row]]]:
-    """(shard, its rows) in the order of the index; a few shards are in memory at a time."""
-    with pq.ParquetFile(index) as file:
-        for number in range(file.num_row_groups):
-            rows = file.read_row_group(number).to_pylist()
-            yield from ((shard, list(part)) for shard, part in groupby(rows, key=lambda row: str(row["shard"])))
 
 
 def rows_of(index: Path, shard: str) -> list[Row]:

@@ -15,8 +15,16 @@ from slyk.datasets.raw import Raw
 from slyk.datasets.record import ReadOptions
 from slyk.errors import DataMissingError, PhotoError
 
-BOMB = zlib.compress(bytes(2**30), 9)
-"""A gigabyte of zeros, by deflate."""
+
+def bomb() -> bytes:
+    """A gigabyte of zeros, by deflate: a megabyte that refers to nothing before it, again and again."""
+    deflate = zlib.compressobj(9)
+    first, again = (deflate.compress(bytes(2**20)) + deflate.flush(zlib.Z_FULL_FLUSH) for _ in range(2))
+    end = deflate.flush()[:-4] + ((2**30 % 65521) << 16 | 1).to_bytes(4)  # Adler-32 of so many zeros
+    return first + again * (2**10 - 1) + end
+
+
+BOMB = bomb()
 
 
 @pytest.fixture

@@ -11,10 +11,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from slyk.datasets import index_table, index_writer
-from slyk.datasets.index_table import INDEX, iter_shards, rows_of, tables_of
+from slyk.datasets.index_table import INDEX, rows_of, tables_of
 from slyk.datasets.index_writer import IndexWriter
 from slyk.datasets.record import Outcome, Record, from_row, to_row
-from tests.drawn import RawSet, write_index
+from tests.drawn import RawSet, shards_of, write_index
 
 PLAIN = Record("k", "p.jpg", "g", "train", None, None, "assumed")
 
@@ -68,7 +68,7 @@ def test_another_photo_of_the_same_name_is_another_row(raw_set: RawSet, tmp_path
 def test_without_faces_the_index_keeps_its_columns(tmp_path: Path) -> None:
     assert write(tmp_path / "a.parquet", []) == write(tmp_path / "b.parquet", [[Outcome("a.jpg", reason="no")]]) == []
     assert pq.read_schema(tmp_path / "a.parquet") == pq.read_schema(tmp_path / "b.parquet") == INDEX
-    assert list(iter_shards(tmp_path / "a.parquet")) == []
+    assert shards_of(tmp_path / "a.parquet") == []
 
 
 def test_equal_keys_are_numbered_in_the_order_of_reading(tmp_path: Path) -> None:
@@ -81,7 +81,7 @@ def test_equal_keys_are_numbered_in_the_order_of_reading(tmp_path: Path) -> None
     assert [row["photo"] for row in rows] == ["1.jpg", "3.jpg", "4.jpg", "0.jpg", "5.jpg", "2.jpg"]
 
 
-@settings(max_examples=12)
+@settings(max_examples=8)
 @given(st.lists(st.lists(st.tuples(st.sampled_from("abc"), st.integers(0, 9)), max_size=9), max_size=6), st.randoms())
 def test_the_same_bytes_however_outcomes_come(
     tmp_path_factory: pytest.TempPathFactory, work: list[list[tuple[str, int]]], chance: object
@@ -109,7 +109,7 @@ def test_the_same_bytes_however_outcomes_come(
     assert sorted(str(row["photo"]) for row in rows) == sorted(o.photo for chunk in chunks for o in chunk)
     assert len({row["key"] for row in rows}) == len(rows)
     assert [row["group"] for row in rows] == sorted(str(row["group"]) for row in rows)
-    shards = list(iter_shards(root / "small.parquet"))
+    shards = shards_of(root / "small.parquet")
     assert [row for _, part in shards for row in part] == rows and len({name for name, _ in shards}) == len(shards)
     assert all(len({row["group"] for row in part}) == 1 and len(part) <= 3 for _, part in shards)
     for name, part in shards[:2]:

@@ -7,11 +7,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from slyk.datasets.index_table import iter_shards
 from slyk.datasets.record import Record, from_row, to_row
 from slyk.datasets.registry import reader
 from slyk.errors import ParamsError
-from tests.drawn import RawSet, write_index
+from tests.drawn import RawSet, shards_of, write_index
 
 
 def assert_equal(a: Record, b: Record) -> None:
@@ -37,7 +36,7 @@ def test_rows_round_trip_to_the_last_bit(raw_set: RawSet, labelled: bool) -> Non
 def test_tables_round_trip_through_parquet(raw_set: RawSet, tmp_path: Path) -> None:
     first, second = raw_set.records[:2]
     write_index(tmp_path / "i.parquet", [replace(first, gaze=None), second], 250)
-    read = [from_row(row) for _, rows in iter_shards(tmp_path / "i.parquet") for row in rows]
+    read = [from_row(row) for _, rows in shards_of(tmp_path / "i.parquet") for row in rows]
     assert_equal(read[0], replace(first, gaze=None))
     assert_equal(read[1], second)
 

@@ -12,11 +12,12 @@ import pytest
 from typer.testing import CliRunner
 
 from jobs.cli import app
-from jobs.data_report import data_report
+from jobs.data_report import contact_sheet, data_report
 from pipelines.rejects import write_rejects
 from slyk.datasets.record import Record
 from slyk.errors import CorruptShardError, DataMissingError, ParamsError, SlykError
 from slyk.photos import read_photo
+from slyk.shards.read import ShardSet
 from slyk.shards.write import Reject
 from tests.drawn import REPOSITORY, RawSet, draw_raw_set, write_index, write_shards
 
@@ -66,15 +67,16 @@ def test_a_sound_set(workspace: Path, drawn: RawSet) -> None:
     assert not re.search(r"(src|href)=\"(?!data:)", page)  # nothing is fetched from anywhere
 
 
-def test_a_tested_person_with_a_training_photo_is_named(workspace: Path, drawn: RawSet) -> None:
-    """The picture and label of p001/003 are there once more under p005, who is tested."""
+def test_a_mirrored_person_and_a_tested_one_with_a_training_photo_are_named(workspace: Path, drawn: RawSet) -> None:
+    """Labels of p002 are mirrored; picture and label of p001/003 are there once more under p005, who is tested."""
     source = next(record for record in drawn.records if record.key == "p001/003")
     copy = replace(source, key="p005/copy", group="p005", split="test")
-    write(workspace, drawn, [*drawn.records, copy])
+    write(workspace, drawn, [*(mirrored(r) if r.group == "p002" else r for r in drawn.records), copy])
     data_report("synthetic")
-    told = json.loads((workspace / "reports/data/synthetic/report.json").read_text())["near_duplicates"]
-    expected = "synthetic/p005/p005/copy like synthetic/p001/p001/003 (0 bits)"
-    assert expected in told["across_splits"]["pairs"] and expected in told["across_groups"]["pairs"]
+    told = json.loads((workspace / "reports/data/synthetic/report.json").read_text())
+    assert next(iter(told["consistency"]["yaw"]["groups"])) == "p002"
+    near, expected = told["near_duplicates"], "synthetic/p005/p005/copy like synthetic/p001/p001/003 (0 bits)"
+    assert expected in near["across_splits"]["pairs"] and expected in near["across_groups"]["pairs"]
 
 
 @pytest.mark.slow
@@ -83,6 +85,7 @@ def test_the_same_twice(workspace: Path, drawn: RawSet) -> None:
     assert data_report("synthetic").read_bytes() == data_report("synthetic").read_bytes()
 
 
+@pytest.mark.slow
 def test_every_fifth_label_mirrored(workspace: Path, drawn: RawSet) -> None:
     write(workspace, drawn, [mirrored(r) if i % 5 == 0 else r for i, r in enumerate(drawn.records)])
     page = data_report("synthetic").read_text()
@@ -90,13 +93,6 @@ def test_every_fifth_label_mirrored(workspace: Path, drawn: RawSet) -> None:
     (warning,) = told["warnings"]
     assert warning.startswith("yaw of") and "mirrored" in warning and SEEN not in page
     assert 0.14 < told["consistency"]["yaw"]["share_mirrored"] < 0.3
-
-
-def test_one_mirrored_person_is_named(workspace: Path, drawn: RawSet) -> None:
-    write(workspace, drawn, [mirrored(r) if r.group == "p002" else r for r in drawn.records])
-    data_report("synthetic")
-    told = json.loads((workspace / "reports/data/synthetic/report.json").read_text())
-    assert next(iter(told["consistency"]["yaw"]["groups"])) == "p002"
 
 
 def test_without_labels(workspace: Path, drawn: RawSet) -> None:
@@ -125,13 +121,19 @@ def test_what_is_missing(workspace: Path) -> None:
 
 
 def test_shards_verified_and_shown(workspace: Path, drawn: RawSet) -> None:
-    write(workspace, drawn, list(drawn.records)[:32])
+    write(workspace, drawn, list(drawn.records)[10:22])
     runner = CliRunner()
-    assert "2 shards, 32 samples, every byte as written" in runner.invoke(app, ["shards", "verify", "synthetic"]).output
+    assert "2 shards, 12 samples, every byte as written" in runner.invoke(app, ["shards", "verify", "synthetic"]).output
     shown = runner.invoke(app, ["shards", "show", "synthetic", "--pictures", str(workspace / "sheet.png")])
-    assert "train: 32 samples of 2 groups, 32 with gaze, eyes {'annotated': 32}" in shown.output
+    assert "train: 12 samples of 2 groups, 12 with gaze, eyes {'annotated': 12}" in shown.output
     assert read_photo(workspace / "sheet.png").std() > 20
     assert isinstance(runner.invoke(app, ["shards", "show", "synthetic", "--pictures", "a.jpg"]).exception, SlykError)
+
+
+def test_of_a_set_without_samples_nothing_is_shown(tmp_path: Path) -> None:
+    write_shards(tmp_path / "shards", RawSet(tmp_path, ()))
+    with pytest.raises(DataMissingError, match=r"shards holds no samples to show: its rejects\.parquet says why"):
+        contact_sheet(ShardSet.open(tmp_path / "shards"))
 
 
 def test_every_damaged_shard_and_every_stranger_is_told(workspace: Path, drawn: RawSet) -> None:

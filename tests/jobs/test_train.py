@@ -151,7 +151,7 @@ def test_pretrain_then_finetune(root: Path) -> None:
 @pytest.mark.slow
 def test_kill_9_of_a_worker_changes_nothing(root: Path) -> None:
     write_params(root, pretrain={"epochs": 12})
-    pretrain(root, "models/undisturbed", num_workers=1)
+    pretrain(root, "models/undisturbed", num_workers=0)
     arguments = ("--shards", SHARDS, "--out", "models/disturbed")
     stage = start(root, "jobs.pretrain", *arguments, SLYK_NUM_CPUS="1", SLYK_NUM_WORKERS="1")
     wait_for(lambda: len(list((root / ".slyk/runs").glob("pretrain-*/checkpoint_*"))) >= 2, "two checkpoints")

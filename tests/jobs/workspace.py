@@ -1,6 +1,11 @@
-"""A workspace small enough for tests: shards of 9 people, and models that give one answer to everything."""
+"""A workspace small enough for tests: shards of 9 people, and models that give one answer to everything.
 
+Both are made once a run by the writers of the library and copied from then on, since making them takes a while.
+"""
+
+import atexit
 import shutil
+import tempfile
 from functools import cache, partial
 from pathlib import Path
 from typing import Any
@@ -15,6 +20,7 @@ from slyk.datasets import pictures
 from slyk.datasets.protocols import roles
 from slyk.datasets.raw import Raw
 from slyk.datasets.record import Record
+from slyk.files import write_json
 from slyk.geometry.angles import vector_from_pitchyaw
 from slyk.geometry.camera import camera_matrix
 from slyk.geometry.normalize import FaceGeometry
@@ -34,7 +40,23 @@ HISTORY = "step,epoch,loss,train_error_deg\n10,1.0,4.0,9.0\n20,2.0,2.0,6.0\n"
 
 def make_shards(root: Path, name: str = "synthetic") -> manifest.Manifest:
     """Writes `root/data/shards/NAME`: gate, training and test people each look their own way, a little scattered."""
-    folder, photo = root / "data" / "shards" / name, root / "photo.png"
+    folder = root / "data" / "shards" / name
+    shutil.copytree(_shards(name), folder, dirs_exist_ok=True)
+    return manifest.load(folder)
+
+
+@cache
+def _kept() -> Path:
+    """A folder of this run."""
+    folder = tempfile.mkdtemp()
+    atexit.register(shutil.rmtree, folder)
+    return Path(folder)
+
+
+@cache
+def _shards(name: str) -> Path:
+    root = _kept()
+    folder, photo = root / "shards" / name, root / "photo.png"
     cv2.imwrite(str(photo), np.random.default_rng(1).integers(0, 255, (160, 160, 3)).astype(np.uint8))
     people = [(f"p{i}", "train") for i in range(NUM_TRAIN)] + [(f"t{i}", "test") for i in range(NUM_TEST)]
     for last in (False, True):  # who is at the gate depends on the names alone: known after the first writing
@@ -50,25 +72,22 @@ def make_shards(root: Path, name: str = "synthetic") -> manifest.Manifest:
                 )
             )
         manifest.write(folder, name, "Apache-2.0", SPEC.as_dict(), sidecars)
-    return manifest.load(folder)
+    return folder
 
 
 def make_model(
     folder: Path, answer: tuple[float, float], shards: manifest.Manifest, *, groups: tuple[str, ...] | None = None
 ) -> Path:
     """Writes a bundle whose every prediction is `answer` (pitch, yaw), said to be trained on the training people."""
-    network = _network()
-    last = [module for module in network.head.modules() if isinstance(module, torch.nn.Linear)][-1]
-    torch.nn.init.zeros_(last.weight)
-    last.bias.data = torch.tensor(answer)
     seen = roles(shards, num_gate_people=NUM_GATE).train if groups is None else groups
     provenance = {
         "crops": SPEC.as_dict(),
         "datasets": {shards.dataset: {"manifest": shards.digest, "licence": shards.licence}},
         "groups": {shards.dataset: list(seen)},
     }
-    config = describe(network) | provenance | {"task": "gaze", "face_px": 32, "pretrained": provenance}
-    save_bundle(folder, config, network.state_dict())
+    config = describe(_network()) | provenance | {"task": "gaze", "face_px": 32, "pretrained": provenance}
+    shutil.copytree(_bundle(answer), folder, dirs_exist_ok=True)
+    write_json(folder / CONFIG, config)
     (folder / "history.csv").write_text(HISTORY)
     return folder
 
@@ -97,6 +116,16 @@ def add_version(client: Any, bundle: Path, folder: Path, **tags: str) -> str:
 def _network() -> PMN:
     torch.manual_seed(1)
     return PMN(PMNConfig(EncoderConfig("mobilenetv3_small", 32, 2, 1), (8,), 0.0))
+
+
+@cache
+def _bundle(answer: tuple[float, float]) -> Path:
+    network, folder = _network(), _kept() / f"bundle {answer}"
+    last = [module for module in network.head.modules() if isinstance(module, torch.nn.Linear)][-1]
+    torch.nn.init.zeros_(last.weight)
+    last.bias.data = torch.tensor(answer)
+    save_bundle(folder, {}, network.state_dict())
+    return folder
 
 
 def _records(person: str, split: str, gaze: tuple[float, float], seed: int) -> list[Record]:

@@ -11,7 +11,8 @@ from slyk.models.backbones import BACKBONES, EyeBranch, Trunk
 
 
 @pytest.mark.parametrize(
-    "name", [pytest.param(n, marks=pytest.mark.slow if n == "resnet50" else ()) for n in BACKBONES]
+    "name",
+    [pytest.param(n, marks=pytest.mark.slow if n in ("resnet50", "inception_resnet_v2") else ()) for n in BACKBONES],
 )
 def test_a_trunk_gives_a_map_and_gradients(name: str) -> None:
     trunk = Trunk(name)

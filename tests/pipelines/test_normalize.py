@@ -183,7 +183,7 @@ def test_after_kill_9_only_what_is_missing_is_written(root: Path, one: Path) -> 
     assert not (out / manifest.NAME).exists()
     before = {path.stem: path.stat().st_mtime_ns for path in out.glob("*.json")}
     assert 3 <= len(before) < NUM_SHARDS
-    said = run(root, "pipelines.normalize", *ARGUMENTS, "killed/synthetic", SLYK_NUM_CPUS="2", SLYK_PLAIN="0")
+    said = run(root, "pipelines.normalize", *ARGUMENTS, "killed/synthetic", SLYK_NUM_CPUS="2")
     assert f"{len(before)} of {NUM_SHARDS} shards were complete, {NUM_SHARDS - len(before)} written" in said
     assert {name: (out / f"{name}.json").stat().st_mtime_ns for name in before} == before
     assert contents(out) == contents(one)

@@ -8,7 +8,6 @@ import cv2
 import numpy as np
 import pytest
 
-from slyk.datasets.index_table import iter_shards
 from slyk.datasets.raw import Raw
 from slyk.datasets.record import from_row
 from slyk.datasets.registry import DATASETS, reader
@@ -19,6 +18,7 @@ from slyk.shards.read import ShardSet
 from slyk.shards.sample import EYE_MEMBERS, EyeSample
 from slyk.shards.write import ShardPlan, write_shard
 from tests.datasets.trees import index_tree
+from tests.drawn import shards_of
 from tests.layouts.rendered import Export
 
 LAYOUTS = ("mpiifacegaze", "gaze360", "xgaze", "xgaze_224", "raf_db")
@@ -29,7 +29,7 @@ def test_from_a_real_layout_to_shards(name: str, exported: Export, spec: CropSpe
     made, shards = exported(name), tmp_path / "shards"
     index_tree(name, made.out, tmp_path)
     sidecars, num_rows = [], 0
-    for shard, rows in iter_shards(tmp_path / "index.parquet"):
+    for shard, rows in shards_of(tmp_path / "index.parquet"):
         records = [from_row(row) for row in rows]
         (split,) = {record.split for record in records}
         plan = ShardPlan(shard, records[0].group, split, "plan")
@@ -50,7 +50,7 @@ def test_from_videos_of_one_eye_to_shards(exported: Export, tmp_path: Path) -> N
     made = exported("teyed")
     index_tree("teyed", made.out, tmp_path)
     sidecars = []
-    for shard, rows in iter_shards(tmp_path / "index.parquet"):
+    for shard, rows in shards_of(tmp_path / "index.parquet"):
         records = [from_row(row) for row in rows]
         plan = ShardPlan(shard, records[0].group, records[0].split, "plan")
         picture = partial(reader("teyed").picture, Raw(made.out))

@@ -5,6 +5,7 @@ import os
 import subprocess
 import sys
 from dataclasses import replace
+from functools import cache
 from pathlib import Path
 
 import cv2
@@ -25,6 +26,11 @@ from slyk.synthetic.render import render_person
 for shot in render_person(11, 2, domain="wide", num_photos=2, photo_px=96, eye_supersampling=2):
     print(hashlib.sha256(shot.photo + shot.mask).hexdigest())
 """
+
+
+@cache
+def person(number: int) -> Person:
+    return make_person(11, number)
 
 
 def scene_of(who: Person, number: int, px: int, **changes: object) -> Scene:
@@ -55,7 +61,7 @@ def test_a_photo_does_not_depend_on_the_others() -> None:
 
 def test_numpy_draws_what_numba_draws(monkeypatch: pytest.MonkeyPatch) -> None:
     pytest.importorskip("numba")
-    who = make_person(11, 1)
+    who = person(1)
     scene = scene_of(who, 1, 96)
     photos = []
     for flag in ("0", "1"):
@@ -94,12 +100,13 @@ def test_each_column_is_described_and_filled() -> None:
         assert schema().field(column.name).metadata == {b"description": column.meaning.encode()}
 
 
+@pytest.mark.slow
 def test_a_cascade_finds_near_frontal_faces() -> None:
     folder = Path(cv2.__file__).parent / "data"
     cascade = cv2.CascadeClassifier(str(folder / "haarcascade_frontalface_default.xml"))
     found = 0
     for number in range(6):
-        who = make_person(11, number)
+        who = person(number)
         tilt = draw.rotation(np.deg2rad(4.0), np.deg2rad(8.0 * (number % 3 - 1)), 0.03)
         scene = scene_of(who, number, 200)
         scene = scene_of(who, number, 200, rotation=tilt, target=scene.face_center - 600 * tilt[:, 2], wear=Wear())
@@ -112,7 +119,7 @@ def test_a_cascade_finds_near_frontal_faces() -> None:
 
 def test_masks_name_what_the_photo_shows() -> None:
     """Every class that a bare frontal face must show is there, each where the labels say."""
-    who = make_person(11, 4)
+    who = person(4)
     scene = scene_of(who, 4, 200)
     tilt = draw.rotation(0.0, 0.0, 0.0)
     scene = scene_of(who, 4, 200, rotation=tilt, target=scene.face_center - 600 * tilt[:, 2], wear=Wear(), blink=0.0)
@@ -136,7 +143,7 @@ def test_masks_name_what_the_photo_shows() -> None:
     ],
 )
 def test_what_is_worn_is_in_the_mask(worn: str, region: Region) -> None:
-    who = make_person(11, 5)
+    who = person(5)
     wear = Wear()._replace(**{worn: True})
     picture = take_photo(who, scene_of(who, 5, 128, wear=wear), seed=11, number=5, photo=0, samples=2)
     assert (picture.regions == region).mean() > 0.002
@@ -149,7 +156,7 @@ def test_a_small_mask_holds_what_most_samples_show() -> None:
 
 
 def test_infrared_photos_are_grey() -> None:
-    who = make_person(11, 6)
+    who = person(6)
     setup = next(DOMAINS["near_eye"].shots(who.identity, who.head, seed=11, number=6, photo_px=96))
     scene = make_scene(who.identity, who.head, replace(setup, sensor=setup.sensor._replace(chroma_noise=0.0)))
     photo = take_photo(who, scene, seed=11, number=6, photo=0, samples=1).photo.astype(int)
