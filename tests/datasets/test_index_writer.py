@@ -71,6 +71,17 @@ def test_without_faces_the_index_keeps_its_columns(tmp_path: Path) -> None:
     assert shards_of(tmp_path / "a.parquet") == []
 
 
+def test_photos_of_which_no_outcome_tells_are_named(tmp_path: Path) -> None:
+    listed = dict.fromkeys(("a.jpg", "b.PNG", "c.jpg", "labels.csv"), "1 v")
+    with IndexWriter(tmp_path / "runs", listed, str) as index:
+        assert index.unnamed() == ["a.jpg", "b.PNG", "c.jpg"]
+        for table in tables_of(
+            0, [Outcome("b.PNG", (replace(PLAIN, photo="b.PNG"),)), Outcome("c.jpg", reason="no_face")]
+        ):
+            index.add(table)
+        assert index.unnamed() == ["a.jpg"]
+
+
 def test_equal_keys_are_numbered_in_the_order_of_reading(tmp_path: Path) -> None:
     """Also those that are equal to a key that got its number, and those of another group."""
     keys = [("b", "k"), ("a", "k"), ("b", "k-2"), ("a", "k"), ("a", "l"), ("b", "k")]

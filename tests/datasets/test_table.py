@@ -176,6 +176,15 @@ def test_without_landmarks_the_face_is_detected(tmp_path: Path) -> None:
     assert np.allclose(seen.face.eyes_mm, straight.eyes_mm, atol=1e-3)
 
 
+def test_two_rows_of_one_detected_face(tmp_path: Path) -> None:
+    """Which of the two labels holds, nobody can tell; a row that was rejected for something else does not count."""
+    cv2.imwrite(str(tmp_path / "one.png"), portrait(0).photo)
+    row = {"photo": "one.png", **GAZE}
+    wrong, first, second = outcomes(save(tmp_path, [{**row, "gaze_x": "left"}, row, {**row, "gaze_x": 0.1}]))
+    assert (wrong.reason, first.reason, second.reason) == ("bad_label", "", "bad_label")
+    assert "data.csv, line 4: line 3 names this photo too" in second.detail
+
+
 def test_detected_eyes_are_undistorted(tmp_path: Path) -> None:
     cv2.imwrite(str(tmp_path / "one.png"), portrait(0).photo)
     camera = {"fx": 260, "fy": 260, "cx": 130, "cy": 130}

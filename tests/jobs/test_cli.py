@@ -52,10 +52,17 @@ def test_scan(root: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.Captur
     assert slyk(monkeypatch, "data", "scan") == 0
     out = capsys.readouterr().out
     assert "mine: 1 files listed" in out and "synthetic: rendered and listed by `dvc repro`" in out
+    assert "next: dvc repro normalize@mine" in out
     entry = listing.read(root / "data" / "index" / "mine.files")[0]
     assert (entry.path, entry.size) == ("a/1.jpg", 3)
     assert slyk(monkeypatch, "data", "scan", "yours") == 2
     assert "unknown data set yours; params.yaml holds: mine, synthetic" in capsys.readouterr().err
+    (root / "data" / "raw" / "mine" / "a" / "1.jpg").unlink()
+    assert slyk(monkeypatch, "data", "scan", "mine") == 2
+    assert "data/raw/mine holds no files: put mine there and scan again" in capsys.readouterr().err
+    (root / "params.yaml").write_text((root / "params.yaml").read_text().replace("reader: folder", "reader: foldr"))
+    assert slyk(monkeypatch, "data", "scan", "mine") == 2
+    assert "unknown reader 'foldr'; known: synthetic, folder" in capsys.readouterr().err
 
 
 def test_without_params(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
@@ -90,7 +97,10 @@ def test_results(root: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.Cap
     assert slyk(monkeypatch, "results", "--next") == 0
     out = capsys.readouterr().out
     assert "5.13" in out and "27.00" in out and "1.50 to 2.50" in out and "696 photos of 12 unseen people" in out
-    assert "slyk predict" in out
+    assert "slyk predict" in out and "its report is not here: `dvc repro` makes it" in out
+    (root / "reports" / "gaze" / "report.html").write_text("")
+    assert slyk(monkeypatch, "results") == 0
+    assert f"report: {root}/reports/gaze/report.html" in capsys.readouterr().out
 
 
 @pytest.mark.slow

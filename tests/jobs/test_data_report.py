@@ -125,7 +125,8 @@ def test_shards_verified_and_shown(workspace: Path, drawn: RawSet) -> None:
     runner = CliRunner()
     assert "2 shards, 12 samples, every byte as written" in runner.invoke(app, ["shards", "verify", "synthetic"]).output
     shown = runner.invoke(app, ["shards", "show", "synthetic", "--pictures", str(workspace / "sheet.png")])
-    assert "train: 12 samples of 2 groups, 12 with gaze, eyes {'annotated': 12}" in shown.output
+    assert "train: 12 samples of 2 groups, 12 with gaze, eyes annotated 12" in shown.output
+    assert "as_shipped: the set's own" in shown.output and "not possible: protocol.num_gate_people is 6" in shown.output
     assert read_photo(workspace / "sheet.png").std() > 20
     assert isinstance(runner.invoke(app, ["shards", "show", "synthetic", "--pictures", "a.jpg"]).exception, SlykError)
 

@@ -200,3 +200,12 @@ def test_the_command_tells_what_it_wrote(
     refused = CliRunner().invoke(app, ["data", "export", "mine", "--layout", "raf"])
     assert isinstance(refused.exception, ParamsError)
     assert "known: mpiifacegaze, gaze360" in str(refused.exception)
+    assert "raf_db: {reader: raf_db, root: data/raw/raf_db, licence: Apache-2.0}" in done.output
+    refused = CliRunner().invoke(app, ["data", "export", "yours", "--layout", "raf_db"])
+    assert "unknown set yours; rendered sets of params.yaml: synthetic" in str(refused.exception)
+    text = (
+        (tmp_path / "params.yaml").read_text().replace("datasets: #", "datasets:\n  own: {reader: table, root: x} #", 1)
+    )
+    (tmp_path / "params.yaml").write_text(text)
+    refused = CliRunner().invoke(app, ["data", "export", "own", "--layout", "raf_db"])
+    assert "own is no rendered set, it is read as table" in str(refused.exception)
