@@ -27,6 +27,7 @@ gc.disable()  # until all tests are collected: what is imported stays
 def pytest_collection_finish() -> None:
     """Spares the garbage collector the million objects of the libraries: looking at them costs seconds a run."""
     gc.freeze()
+    gc.set_threshold(10_000, 20, 20)
     gc.enable()
 
 

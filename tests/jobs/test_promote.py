@@ -129,6 +129,7 @@ def test_a_set_without_a_gate_promotes_nothing(workspace: Workspace) -> None:
         workspace.promote()
 
 
+@pytest.mark.slow
 def test_the_gate_is_filtered_as_the_test_is(workspace: Workspace) -> None:
     workspace.build(EXACT)
     protocol = Protocol(num_gate_people=NUM_GATE, default="front_20_band")

@@ -82,7 +82,7 @@ def test_evaluate_measures_all_test_photos(root: Path, shards: Manifest, monkeyp
     assert found.inputs.dataset_inputs[0].dataset.name == "synthetic"
 
 
-@pytest.mark.parametrize("which", ["models", "models/random_init"])
+@pytest.mark.parametrize("which", ["models", pytest.param("models/random_init", marks=pytest.mark.slow)])
 def test_evaluate_refuses_people_it_was_trained_on(
     root: Path, shards: Manifest, monkeypatch: pytest.MonkeyPatch, which: str
 ) -> None:

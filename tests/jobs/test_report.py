@@ -89,6 +89,7 @@ def test_baselines_by_hand() -> None:
     assert f["explained_variance"]["pitch"] == 0.99  # 1 - 2 * 1^2 / (2 * 10^2)
 
 
+@pytest.mark.slow
 def test_the_same_numbers_give_the_same_bytes(out: Path, evaluated: Evaluated, tmp_path: Path) -> None:
     write(tmp_path, evaluated, summarize(evaluated, MANIFESTS, PARAMS), [curve(6.0), curve(9.0)])
     files = sorted(p.relative_to(out) for p in out.rglob("*") if p.is_file())

@@ -70,7 +70,7 @@ def test_small_faces_are_left_out_on_request() -> None:
     assert find_faces(small, min_face_px=120) == []
 
 
-@pytest.mark.parametrize("size", [(1, 1), (2500, 1), (12, 700), (200, 300)])
+@pytest.mark.parametrize("size", [(1, 1), pytest.param((5000, 1), marks=pytest.mark.slow), (12, 700), (200, 300)])
 def test_no_face_in_a_wall(size: tuple[int, int]) -> None:
     noise = np.random.default_rng(3).integers(90, 140, (*size, 3)).astype(np.uint8)
     assert find_faces(noise) == []

@@ -33,7 +33,7 @@ def test_a_photo_does_not_depend_on_those_after_it(domain: str) -> None:
 @pytest.mark.parametrize("domain", DOMAINS)
 def test_photos_of_the_usual_size_are_rendered(domain: str) -> None:
     photo_px = DOMAINS[domain].PHOTO_PX
-    (shot,) = render_person(SEED, 1, domain=domain, num_photos=1, photo_px=photo_px, eye_supersampling=2)
+    (shot,) = render_person(SEED, 1, domain=domain, num_photos=1, photo_px=photo_px, eye_supersampling=1)
     photo, mask = (cv2.imdecode(np.frombuffer(data, np.uint8), -1) for data in (shot.photo, shot.mask))
     assert photo is not None and mask is not None
     width, height = next(setups(domain, 1)).size_px

@@ -60,12 +60,12 @@ def test_pupil_and_iris_lie_where_they_are_projected(who: Person, gaze_deg: tupl
 
 
 def test_annotated_rings_surround_the_drawn_pupils(who: Person) -> None:
-    scene = wide_open(posed(who, gaze_deg=(3, -6)))
+    scene = wide_open(posed(who, gaze_deg=(3, -6), photo_px=320))
     picture = shoot(who, scene, SAMPLES)
     row = annotate(who.identity, who.head, scene, picture.regions, picture.depth, SAMPLES)
     for index, side in enumerate(("right", "left")):
         ring = np.reshape(row[f"pupil_{side}_2d"], (8, 2))
-        assert np.linalg.norm(ring.mean(axis=0) - centroid(picture.regions, scene, index, Region.PUPIL)) < 0.25
+        assert np.linalg.norm(ring.mean(axis=0) - centroid(picture.regions, scene, index, Region.PUPIL)) < 0.18
         assert all(row[f"pupil_{side}_visible"]) and all(row[f"iris_{side}_visible"])
     assert row["pupil_right_2d"][0] < row["pupil_left_2d"][0]  # the subject's right eye is image-left
 
