@@ -61,6 +61,7 @@ def annotate(folder: Path, number: int, expression: object, points: Array | list
         np.save(folder / f"annotations/{number}_{kind}.npy", np.array(value))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("layout", [as_csv, as_npy])
 def test_a_rendered_set_comes_back(
     exported: Export, tmp_path: Path, spec: CropSpec, layout: Callable[[Exported, Path], None]

@@ -37,6 +37,7 @@ def seen_from_the_ray(row: Row) -> Array:
     return unit(np.asarray(nod @ turn @ (target - eyes)))
 
 
+@pytest.mark.slow
 def test_a_rendered_set_comes_back(exported: Export, spec: CropSpec) -> None:
     made = exported("gaze360")
     raw, data = Raw(made.out), loadmat(made.out / "metadata.mat")

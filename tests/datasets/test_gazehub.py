@@ -73,6 +73,7 @@ def process_mpii(exported: Export, root: Path) -> tuple[list[Array], list[Array]
     return gazes, eyes
 
 
+@pytest.mark.slow
 def test_rendered_people_processed_as_mpiifacegaze(exported: Export, tmp_path: Path, spec: CropSpec) -> None:
     gazes, eyes = process_mpii(exported, tmp_path)
     raw = Raw(tmp_path)
@@ -96,6 +97,7 @@ def test_rendered_people_processed_as_mpiifacegaze(exported: Export, tmp_path: P
     assert any(abs(o.records[0].labels["scale"] - 1) > 0.02 for o in found)
 
 
+@pytest.mark.slow
 def test_rendered_people_processed_as_gaze360(exported: Export, tmp_path: Path) -> None:
     made = exported("gaze360")
     data = loadmat(made.out / "metadata.mat")

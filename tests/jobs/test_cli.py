@@ -136,6 +136,7 @@ def test_compare_with_nothing(root: Path, monkeypatch: pytest.MonkeyPatch, capsy
     assert "No registered version yet: run dvc repro" in capsys.readouterr().out
 
 
+@pytest.mark.slow
 def test_predict_takes_the_challenger_and_says_so(
     root: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -140,7 +140,8 @@ def test_the_page_stands_alone(out: Path) -> None:
     assert NEAR["pairs"][0] in page.text
 
 
-@pytest.mark.parametrize("num_people, num_photos", [pytest.param(1, 2, marks=pytest.mark.slow), (60, 3)])
+@pytest.mark.slow
+@pytest.mark.parametrize("num_people, num_photos", [(1, 2), (60, 3)])
 def test_few_and_many_people_and_names_that_do_not_become_markup(num_people: int, num_photos: int) -> None:
     table = answers(5.0, num_people=num_people, num_photos=num_photos)
     table["key"] = "<script>alert(1)</script>&"

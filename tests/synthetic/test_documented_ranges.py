@@ -17,6 +17,8 @@ from slyk.synthetic.identity import Identity, draw_identity, stream
 from slyk.synthetic.scene import EMOTIONS, make_scene
 from tests.drawn import REPOSITORY
 
+pytestmark = pytest.mark.slow
+
 PAGE = (REPOSITORY / "docs" / "synthetic.md").read_text(encoding="utf-8")
 RANGE = re.compile(r"`(\w+)` (-?[\d.]+) to (-?[\d.]+)")
 Span = tuple[float, float]

@@ -108,6 +108,7 @@ def mirror_point(center: Array, led: Array) -> Array:
     return np.asarray(center + eye.CORNEA_MM * normal)
 
 
+@pytest.mark.slow
 def test_lamps_glint_where_the_cornea_mirrors_them(who: Person) -> None:
     def lit(leds: Array) -> tuple[Scene, Array]:
         direction = np.array([0.0, -0.6, -0.8])
