@@ -1,5 +1,7 @@
 """Small drawn sets that many tests read; whoever changes files copies them first."""
 
+import contextlib
+import ctypes
 import gc
 import os
 import shutil
@@ -25,10 +27,15 @@ gc.disable()  # until all tests are collected: what is imported stays
 
 
 def pytest_collection_finish() -> None:
-    """Spares the garbage collector the million objects of the libraries: looking at them costs seconds a run."""
+    """Keeps memory, which costs ten seconds a run to give back and get anew, and spares the garbage collector the
+    million objects of the libraries."""
     gc.freeze()
     gc.set_threshold(10_000, 20, 20)
     gc.enable()
+    with contextlib.suppress(AttributeError, OSError):  # not every C library has it
+        libc, trim_threshold, mmap_threshold = ctypes.CDLL(None), -1, -3
+        libc.mallopt(trim_threshold, 2**31 - 1)
+        libc.mallopt(mmap_threshold, 2**30)
 
 
 @pytest.fixture(scope="session")
