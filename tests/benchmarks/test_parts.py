@@ -19,6 +19,8 @@ from slyk.synthetic.regions import Region
 from slyk.synthetic.render import Person, Picture, make_person, take_photo
 from slyk.synthetic.scene import make_scene
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture(scope="module")
 def who() -> Person:

@@ -62,6 +62,7 @@ def run(monkeypatch: pytest.MonkeyPatch, stage: str) -> None:
     {"evaluate": evaluate.main, "register": register.main}[stage]()
 
 
+@pytest.mark.slow
 def test_evaluate_measures_all_test_photos(root: Path, shards: Manifest, monkeypatch: pytest.MonkeyPatch) -> None:
     build(root, shards, TEST_GAZE)
     run(monkeypatch, "evaluate")
