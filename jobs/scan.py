@@ -1,6 +1,7 @@
 """`slyk data scan`: the listing of a raw set, which is what `dvc repro` watches in place of the photos."""
 
 from collections.abc import Sequence
+from itertools import chain
 
 from pipelines.index import raw_root
 from slyk.config import load_params
@@ -27,8 +28,10 @@ def scan_datasets(names: Sequence[str]) -> None:
             continue
         reader(datasets[name].reader)
         path, root = resolve(f"data/index/{name}.files"), raw_root(name, datasets[name]).root
-        count = listing.write(path, listing.scan(root))
-        if not count:
+        entries = listing.scan(root)
+        first = next(entries, None)
+        if first is None:  # perhaps a disk that is not mounted: the listing of the last time stays
             raise DataMissingError(f"{root} holds no files: put {name} there and scan again (docs/datasets.md)")
+        count = listing.write(path, chain([first], entries))
         print(f"{name}: {count} files listed in {path}")
         print(f"next: dvc repro normalize@{name} (crops and a report of the set), or dvc repro (all, training too)")

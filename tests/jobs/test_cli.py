@@ -60,6 +60,7 @@ def test_scan(root: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.Captur
     (root / "data" / "raw" / "mine" / "a" / "1.jpg").unlink()
     assert slyk(monkeypatch, "data", "scan", "mine") == 2
     assert "data/raw/mine holds no files: put mine there and scan again" in capsys.readouterr().err
+    assert listing.read(root / "data" / "index" / "mine.files") == [entry]
     (root / "params.yaml").write_text((root / "params.yaml").read_text().replace("reader: folder", "reader: foldr"))
     assert slyk(monkeypatch, "data", "scan", "mine") == 2
     assert "unknown reader 'foldr'; known: synthetic, folder" in capsys.readouterr().err
