@@ -92,7 +92,7 @@ def test_equal_keys_are_numbered_in_the_order_of_reading(tmp_path: Path) -> None
     assert [row["photo"] for row in rows] == ["1.jpg", "3.jpg", "4.jpg", "0.jpg", "5.jpg", "2.jpg"]
 
 
-@settings(max_examples=8)
+@settings(max_examples=12)
 @given(st.lists(st.lists(st.tuples(st.sampled_from("abc"), st.integers(0, 9)), max_size=9), max_size=6), st.randoms())
 def test_the_same_bytes_however_outcomes_come(
     tmp_path_factory: pytest.TempPathFactory, work: list[list[tuple[str, int]]], chance: object

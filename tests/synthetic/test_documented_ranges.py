@@ -38,7 +38,7 @@ PERSON = section("**A person**", "**Expressions**")
 @cache
 def people() -> tuple[Identity, ...]:
     rng = stream(11, 0, 0)
-    return tuple(draw_identity(rng) for _ in range(3000))
+    return tuple(draw_identity(rng) for _ in range(6000))
 
 
 def test_every_number_of_a_person_has_its_range() -> None:
