@@ -17,7 +17,7 @@ from slyk.config import Params, Pretrain, load_params
 from slyk.files import code_digest, resolve
 from slyk.models.encoder import Encoder, EncoderConfig
 from slyk.objectives import OBJECTIVES
-from slyk.objectives.mbyol import MBYOL
+from slyk.objectives.objective import Objective
 from slyk.objectives.pretraining import Pretraining
 from slyk.shards import manifest
 from slyk.tables import write_csv
@@ -84,7 +84,7 @@ class PretrainRecipe:
         weights = None if shape.weights is None else str(resolve(shape.weights))
         return Encoder(EncoderConfig(shape.backbone, shape.width, shape.heads, shape.layers), weights)
 
-    def module(self) -> MBYOL:
+    def module(self) -> Objective:
         p = self.settings
         sizes = {"projector_hidden": p.projector_hidden, "projector_out": p.projector_out}
         return OBJECTIVES[p.objective](self.encoder(), **sizes, momentum=p.momentum)
@@ -93,7 +93,7 @@ class PretrainRecipe:
         return adamw([(module, self.settings.learning_rate)], weight_decay=self.settings.weight_decay)
 
     def trainable(self, module: nn.Module, wrapped: nn.Module) -> Pretraining:
-        assert isinstance(module, MBYOL)
+        assert isinstance(module, Objective)
         return Pretraining(module, wrapped)
 
     def dataset(self, samples: Samples) -> Augmented:

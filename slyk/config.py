@@ -174,7 +174,7 @@ class Encoder(Section):
 class Pretrain(Section):
     datasets: SetNames
     """Shards to read, training groups only."""
-    objective: Literal["mbyol"]
+    objective: Literal["byol", "mbyol", "region_awareness"]
     """A name of `slyk.objectives.OBJECTIVES`."""
     face_px: Count
     """Side of the face that the network sees."""

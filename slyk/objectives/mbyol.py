@@ -1,30 +1,21 @@
 """mBYOL: BYOL over an encoder of face, eyes and attention (arXiv:2402.01555; BYOL: arXiv:2006.07733)."""
 
 import copy
-from typing import NamedTuple
 
 import torch
 from torch import Tensor, nn
 
 from slyk.losses.cosine import symmetric_negative_cosine
-from slyk.models.encoder import Encoder, Images
+from slyk.models.encoder import Encoder
 from slyk.models.heads import byol_mlp
+from slyk.objectives.objective import Objective, Pair
 
 
-class Pair(NamedTuple):
-    """Two augmented views of the same faces."""
-
-    first: Images
-    second: Images
-
-
-class MBYOL(nn.Module):
-    """Pair -> loss and the online embeddings of the first view. Owns online and target networks."""
+class MBYOL(Objective):
+    """See Objective; embeddings are the attention's."""
 
     def __init__(self, encoder: Encoder, *, projector_hidden: int, projector_out: int, momentum: float) -> None:
-        super().__init__()
-        self.momentum = momentum
-        self.encoder = encoder
+        super().__init__(encoder, momentum)
         self.projector = byol_mlp(encoder.config.width, projector_hidden, projector_out)
         self.predictor = byol_mlp(projector_out, projector_hidden, projector_out)
         self.target_encoder = copy.deepcopy(self.encoder).requires_grad_(False)
@@ -38,9 +29,5 @@ class MBYOL(nn.Module):
         loss = symmetric_negative_cosine(predictions[0].float(), predictions[1].float(), *(t.float() for t in targets))
         return loss, embeddings[0].detach()
 
-    @torch.no_grad()
-    def after_step(self, momentum: float) -> None:
-        """Moves the target: theta' <- m theta' + (1 - m) theta. Batch-norm statistics stay each network's own."""
-        online: list[Tensor] = [*self.encoder.parameters(), *self.projector.parameters()]
-        target: list[Tensor] = [*self.target_encoder.parameters(), *self.target_projector.parameters()]
-        torch._foreach_lerp_(target, online, 1 - momentum)
+    def followed(self) -> list[tuple[nn.Module, nn.Module]]:
+        return [(self.encoder, self.target_encoder), (self.projector, self.target_projector)]

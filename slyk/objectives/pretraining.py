@@ -3,7 +3,7 @@
 import torch
 from torch import Tensor, nn
 
-from slyk.objectives.mbyol import MBYOL, Pair
+from slyk.objectives.objective import Objective, Pair
 from slyk.training.batches import Batch
 from slyk.training.embeddings import effective_rank, embedding_std
 from slyk.training.loop import Step
@@ -13,7 +13,7 @@ from slyk.training.schedules import ema_momentum
 class Pretraining:
     """Two views a sample through an objective. `wrapped` is the module as the workers share it (DDP), or itself."""
 
-    def __init__(self, module: MBYOL, wrapped: nn.Module | None = None) -> None:
+    def __init__(self, module: Objective, wrapped: nn.Module | None = None) -> None:
         self.module = module
         self.wrapped = wrapped or module
 
