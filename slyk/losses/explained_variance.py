@@ -4,7 +4,8 @@ from typing import Literal
 
 import torch
 from torch import Tensor
-from torch import distributed as dist
+
+from slyk import ranks
 
 Scope = Literal["batch", "output", "sample"]
 EPS, MAX_WEIGHT = 1e-6, 10.0
@@ -25,9 +26,7 @@ def inverse_explained_variance_loss(prediction: Tensor, target: Tensor, *, scope
 def _weight(prediction: Tensor, target: Tensor, scope: Scope) -> Tensor:
     errors = (prediction - target) ** 2
     count = torch.full((1,), float(len(target)), device=target.device)
-    sums = torch.cat([count, errors.sum(0), target.sum(0), (target**2).sum(0)])
-    if dist.is_available() and dist.is_initialized() and dist.get_world_size() > 1:
-        dist.all_reduce(sums)
+    sums = ranks.total(torch.cat([count, errors.sum(0), target.sum(0), (target**2).sum(0)]))
     sse, total, total_squares = sums[1:].chunk(3)
     sst = (total_squares - total**2 / sums[0]).clamp_min(0)
     if scope == "batch":

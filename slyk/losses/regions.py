@@ -4,25 +4,18 @@ Shapes: B faces, K regions, D width of an embedding, N pixels of all faces of a 
 """
 
 import math
-from collections.abc import Callable
 
 import torch
 from torch import Tensor
 from torch.nn.functional import log_softmax, normalize, softmax
 
+from slyk import ranks
 from slyk.losses.cosine import negative_cosine
 
 ONLINE_TEMPERATURE = 0.1
 TARGET_TEMPERATURE = 0.04
 NEGATIVE_WEIGHT = 0.02
 SINKHORN_ROUNDS = 3
-Sum = Callable[[Tensor], Tensor]
-"""Of a tensor over all workers."""
-
-
-def alone(value: Tensor) -> Tensor:
-    """The sum over workers where there is one."""
-    return value
 
 
 def instance_loss(prediction: Tensor, target: Tensor) -> Tensor:
@@ -43,30 +36,30 @@ def region_loss(prediction: Tensor, target: Tensor) -> Tensor:
     return positive + NEGATIVE_WEIGHT * negative
 
 
-def sinkhorn(shares: Tensor, total: Sum = alone) -> Tensor:
+def sinkhorn(shares: Tensor) -> Tensor:
     """Shares (N, K) of pixels in regions, made even: each pixel's sum to 1, each region takes nearly N / K.
 
     The shares themselves are the kernel. Three rounds of: regions to 1 / K, pixels to 1 / N. N counts the pixels of all
-    workers, over which `total` adds.
+    workers.
     """
-    num_pixels = total(torch.tensor(float(len(shares)), dtype=shares.dtype, device=shares.device))
-    plan = shares / total(shares.sum())
+    num_pixels = ranks.total(torch.tensor(float(len(shares)), dtype=shares.dtype, device=shares.device))
+    plan = shares / ranks.total(shares.sum())
     for _ in range(SINKHORN_ROUNDS):
-        plan = plan / (total(plan.sum(dim=0)) * shares.shape[1])
+        plan = plan / (ranks.total(plan.sum(dim=0)) * shares.shape[1])
         plan = plan / (plan.sum(dim=1, keepdim=True) * num_pixels)
     return plan * num_pixels
 
 
-def relation_loss(online: Tensor, target: Tensor, total: Sum = alone) -> Tensor:
+def relation_loss(online: Tensor, target: Tensor) -> Tensor:
     """L_ce + R of scores (N, K) of the same pixels by the online and the target network, cosines in [-1, 1].
 
     L_ce: cross entropy of the online shares, at temperature 0.1, to the target's, at 0.04 and made even by `sinkhorn`.
     R = log K - H(mean online share) >= 0 keeps all regions in use. No gradient reaches the target.
     """
     with torch.no_grad():
-        wanted = sinkhorn(softmax(target / TARGET_TEMPERATURE, dim=1), total)
+        wanted = sinkhorn(softmax(target / TARGET_TEMPERATURE, dim=1))
     log_shares = log_softmax(online / ONLINE_TEMPERATURE, dim=1)
     cross_entropy = -(wanted * log_shares).sum(dim=1).mean()
-    use = log_shares.exp().mean(dim=0)
+    use = ranks.mean(log_shares.exp().mean(dim=0))
     entropy = -(use * use.clamp_min(torch.finfo(use.dtype).tiny).log()).sum()
     return cross_entropy + math.log(online.shape[1]) - entropy

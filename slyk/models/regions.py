@@ -10,8 +10,11 @@ import torch
 from torch import Tensor, nn
 from torch.nn.functional import normalize
 
+from slyk import ranks
+
 NUM_LAYERS, NUM_HEADS, DROPOUT = 2, 8, 0.1
 POSITION_TEMPERATURE = 10_000.0
+USUAL_MOMENTUM = 0.9
 
 
 class Regions(NamedTuple):
@@ -99,9 +102,11 @@ class RegionQueries(nn.Module):
 class RegionNeck(nn.Module):
     """Map (B, C, h, w) of a trunk -> Regions.
 
-    All faces of a batch share the mean of their regions' embeddings. What is embedded of a region is the mean of the
-    map weighted by its heatmap.
+    All faces of a batch, over all workers, share the mean of their regions' embeddings; in evaluation they share the
+    moving average of these means. What is embedded of a region is the mean of the map weighted by its heatmap.
     """
+
+    usual: Tensor
 
     def __init__(self, num_channels: int, *, hidden: int, width: int, num_regions: int) -> None:
         super().__init__()
@@ -109,13 +114,13 @@ class RegionNeck(nn.Module):
         self.places = place_mlp(num_channels, hidden, width)
         self.regions = place_mlp(num_channels, hidden, width)
         self.queries = RegionQueries(num_channels, width, num_regions)
+        self.register_buffer("usual", torch.zeros(num_regions, width))
 
     def forward(self, features: Tensor) -> Regions:
         batch, _, height, width = features.shape
         rows = features.flatten(2).mT
         places = self.places(rows.flatten(0, 1)).unflatten(0, (batch, -1))
-        wanted = self.queries(features).mean(dim=0)
-        scores = normalize(wanted, dim=-1) @ normalize(places, dim=-1).mT
+        scores = normalize(self._wanted(features), dim=-1) @ normalize(places, dim=-1).mT
         heatmaps = scores.softmax(dim=1) + 1e-7
         pooled = (heatmaps @ rows) / heatmaps.sum(dim=2, keepdim=True)
         shape = (batch, -1, height, width)
@@ -125,3 +130,11 @@ class RegionNeck(nn.Module):
             scores.reshape(shape),
             heatmaps.reshape(shape),
         )
+
+    def _wanted(self, features: Tensor) -> Tensor:
+        """What each region looks like in all faces alike: (K, D)."""
+        if not self.training:
+            return self.usual
+        wanted = ranks.mean(self.queries(features).mean(dim=0))
+        self.usual.lerp_(wanted.detach().to(self.usual.dtype), 1 - USUAL_MOMENTUM)
+        return wanted

@@ -1,33 +1,21 @@
-"""mBYOL: BYOL over an encoder of face, eyes and attention (arXiv:2402.01555; BYOL: arXiv:2006.07733)."""
+"""mBYOL: BYOL over an encoder of face, eyes and attention (arXiv:2402.01555)."""
 
-import copy
-
-import torch
 from torch import Tensor, nn
 
-from slyk.losses.cosine import symmetric_negative_cosine
-from slyk.models.encoder import Encoder
-from slyk.models.heads import byol_mlp
-from slyk.objectives.objective import Objective, Pair
+from slyk.models.encoder import Encoder, Images
+from slyk.objectives.bootstrap import Bootstrap
+from slyk.objectives.objective import ObjectiveConfig
 
 
-class MBYOL(Objective):
-    """See Objective; embeddings are the attention's."""
+class MBYOL(Bootstrap):
+    """See Bootstrap; embeddings are the attention's."""
 
-    def __init__(self, encoder: Encoder, *, projector_hidden: int, projector_out: int, momentum: float) -> None:
-        super().__init__(encoder, momentum)
-        self.projector = byol_mlp(encoder.config.width, projector_hidden, projector_out)
-        self.predictor = byol_mlp(projector_out, projector_hidden, projector_out)
-        self.target_encoder = copy.deepcopy(self.encoder).requires_grad_(False)
-        self.target_projector = copy.deepcopy(self.projector).requires_grad_(False)
+    def __init__(self, encoder: Encoder, config: ObjectiveConfig) -> None:
+        super().__init__(encoder, config, width=encoder.config.width, learner=encoder)
 
-    def forward(self, pair: Pair) -> tuple[Tensor, Tensor]:
-        embeddings = [self.encoder(view).embedding for view in pair]
-        predictions = [self.predictor(self.projector(embedding)) for embedding in embeddings]
-        with torch.no_grad():
-            targets = [self.target_projector(self.target_encoder(view).embedding) for view in pair]
-        loss = symmetric_negative_cosine(predictions[0].float(), predictions[1].float(), *(t.float() for t in targets))
-        return loss, embeddings[0].detach()
+    def learner(self) -> nn.Module:
+        return self.encoder
 
-    def followed(self) -> list[tuple[nn.Module, nn.Module]]:
-        return [(self.encoder, self.target_encoder), (self.projector, self.target_projector)]
+    def embedded(self, learner: nn.Module, images: Images) -> Tensor:
+        embedding: Tensor = learner(images).embedding
+        return embedding

@@ -11,17 +11,17 @@ from slyk.training.schedules import ema_momentum
 
 
 class Pretraining:
-    """Two views a sample through an objective. `wrapped` is the module as the workers share it (DDP), or itself."""
+    """The views of each sample through an objective. `wrapped` is the module as the workers share it (DDP), or itself."""
 
     def __init__(self, module: Objective, wrapped: nn.Module | None = None) -> None:
         self.module = module
         self.wrapped = wrapped or module
 
     def forward(self, batch: Batch) -> Step:
-        return Step(*self.wrapped(Pair(*batch.views)))
+        return Step(*self.wrapped(Pair(batch.views[0], batch.views[-1], batch.turn)))
 
     def after_step(self, step: int, num_steps: int) -> None:
-        self.module.after_step(ema_momentum(step, num_steps=num_steps, base=self.module.momentum))
+        self.module.after_step(ema_momentum(step, num_steps=num_steps, base=self.module.config.momentum))
 
     def metrics(self, watched: list[Tensor], batch: Batch) -> dict[str, float]:
         embeddings = torch.cat(watched)

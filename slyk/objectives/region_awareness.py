@@ -8,45 +8,47 @@ from torch import Tensor, nn
 from slyk.losses.regions import instance_loss, region_loss, relation_loss
 from slyk.models.encoder import Encoder, Images
 from slyk.models.regions import RegionNeck, Regions, place_mlp
-from slyk.objectives.objective import Objective, Pair, face_branch_only
+from slyk.objectives.objective import Objective, ObjectiveConfig, Pair, face_branch_only, pooled
 
-NUM_REGIONS = 8
 RELATION_WEIGHT = 0.1
 
 
 class RegionAwareness(Objective):
-    """See Objective; embeddings are the means of the face maps."""
+    """See Objective; embeddings are the means of the face maps.
 
-    def __init__(
-        self,
-        encoder: Encoder,
-        *,
-        projector_hidden: int,
-        projector_out: int,
-        momentum: float,
-        num_regions: int = NUM_REGIONS,
-    ) -> None:
-        super().__init__(face_branch_only(encoder), momentum)
-        sizes = {"hidden": projector_hidden, "width": projector_out, "num_regions": num_regions}
-        self.neck = RegionNeck(encoder.face.num_channels, **sizes)
-        self.face_predictor = place_mlp(projector_out, projector_hidden, projector_out)
-        self.region_predictor = place_mlp(projector_out, projector_hidden, projector_out)
+    Regions are of a view: `together` joins the views in the trunk alone.
+    """
+
+    def __init__(self, encoder: Encoder, config: ObjectiveConfig) -> None:
+        super().__init__(face_branch_only(encoder), config)
+        hidden, width = config.projector_hidden, config.projector_out
+        self.neck = RegionNeck(encoder.face.num_channels, hidden=hidden, width=width, num_regions=config.num_regions)
+        self.face_predictor = place_mlp(width, hidden, width)
+        self.region_predictor = place_mlp(width, hidden, width)
         self.target_face = copy.deepcopy(self.encoder.face).requires_grad_(False)
         self.target_neck = copy.deepcopy(self.neck).requires_grad_(False)
 
+    def embed(self, images: Images) -> Tensor:
+        return pooled(self.encoder, self.encoder.face, images)
+
     def forward(self, pair: Pair) -> tuple[Tensor, Tensor]:
-        maps = [self.encoder.face(self._picture(view)) for view in pair]
+        maps = self._maps(self.encoder.face, pair)
         seen = [self._seen(self.neck, features) for features in maps]
         with torch.no_grad():
-            targets = [self._seen(self.target_neck, self.target_face(self._picture(view))) for view in pair]
+            targets = [self._seen(self.target_neck, features) for features in self._maps(self.target_face, pair)]
         consistency = self._consistency(seen[0], targets[1]) + self._consistency(seen[1], targets[0])
         relation = sum(
             relation_loss(pixels(own.scores), pixels(target.scores)) for own, target in zip(seen, targets, strict=True)
         )
         return consistency + RELATION_WEIGHT * relation / 2, maps[0].mean(dim=(2, 3)).detach()
 
-    def _picture(self, view: Images) -> Tensor:
-        return torch.as_tensor(self.encoder.normalize(view.face))
+    def regions(self, images: Images) -> Regions:
+        """What the online network sees in faces, as it is."""
+        return self._seen(self.neck, self.encoder.face(self.encoder.normalize(images.face)))
+
+    def _maps(self, face: nn.Module, pair: Pair) -> tuple[Tensor, ...]:
+        maps = [face(self.encoder.normalize(images.face)) for images in self.batches(pair)]
+        return torch.cat(maps).chunk(2) if self.config.together else tuple(maps)
 
     @staticmethod
     def _seen(neck: RegionNeck, features: Tensor) -> Regions:

@@ -7,9 +7,9 @@ from typing import NamedTuple, Protocol
 
 import torch
 from torch import Tensor, nn
-from torch import distributed as dist
 from torch.optim import AdamW, Optimizer
 
+from slyk import ranks
 from slyk.errors import TrainingError
 from slyk.models.encoder import Images
 from slyk.training.batches import Batch
@@ -90,7 +90,7 @@ def fit(
             seconds = time.monotonic() - began
             metrics = {"loss": sum(losses) / len(losses), "learning_rate": optimizer.param_groups[0]["lr"]}
             metrics |= trainable.metrics(watched, batch)
-            metrics["samples_per_second"] = len(losses) * len(batch.keys) * _num_ranks() / seconds
+            metrics["samples_per_second"] = len(losses) * len(batch.keys) * ranks.count() / seconds
             yield Report(step + 1, metrics)
             losses, watched, began = [], [], time.monotonic()  # so that a resumed run tells the same
 
@@ -134,17 +134,9 @@ def _to(batch: Batch, device: torch.device) -> Batch:
     return batch._replace(views=views, gaze=batch.gaze.to(device, non_blocking=True))
 
 
-def _num_ranks() -> int:
-    return dist.get_world_size() if dist.is_available() and dist.is_initialized() else 1
-
-
 def _checked(loss: Tensor, step: int, batch: Batch) -> float:
     """The mean loss over all ranks, so that all of them stop together when one loss is not finite."""
-    mean = loss.detach().float().clone()
-    if _num_ranks() > 1:
-        dist.all_reduce(mean)
-        mean /= _num_ranks()
-    value = float(mean)
+    value = float(ranks.total(loss.float())) / ranks.count()
     if value != value or value in (float("inf"), float("-inf")):
         keys = ", ".join(batch.keys[:8]) + (f" and {len(batch.keys) - 8} more" if len(batch.keys) > 8 else "")
         raise TrainingError(f"loss is {value} at step {step}; samples of the batch: {keys}")
