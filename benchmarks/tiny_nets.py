@@ -13,7 +13,8 @@ from benchmarks.frames import Frames
 from slyk.geometry.camera import Array
 from slyk.shards.crops import CropSpec
 from slyk.synthetic.identity import Random
-from slyk.views import Augmentation, View, center, view
+from slyk.views.augmentation import Augmentation
+from slyk.views.single import View, center, view
 
 FACE_PX = 112
 JITTER = Augmentation(flip=0.5, shift_mm=3.0, scale=0.06)

@@ -21,9 +21,9 @@ from slyk.models.pmn import PMN, PMNConfig
 from slyk.shards import manifest
 from slyk.tables import write_csv
 from slyk.tasks import TASKS
-from slyk.training.batches import Augmented, Samples
+from slyk.training.batches import Seeing
 from slyk.training.loop import Trainable, adamw
-from slyk.views import Augmentation
+from slyk.views.augmentation import Augmentation
 
 RANDOM_INIT = "random_init"
 
@@ -102,6 +102,8 @@ class FinetuneRecipe:
     settings: FinetuneGaze
     encoder: Path
     pretrained: bool
+    micro_batch: int | None = None
+    compile: bool = False
 
     @classmethod
     def of(cls, params: Params, sources: tuple[Source, ...], encoder: Path) -> "FinetuneRecipe":
@@ -144,9 +146,8 @@ class FinetuneRecipe:
     def trainable(self, module: nn.Module, wrapped: nn.Module) -> Trainable:
         return TASKS["gaze"](module, wrapped, scope=self.settings.ev_scope)
 
-    def dataset(self, samples: Samples) -> Augmented:
-        augmentation = Augmentation(**self.settings.views.model_dump())
-        return Augmented(samples, face_px=self.face_px, augmentation=augmentation, num_views=1, seed=self.seed)
+    def seeing(self, module: nn.Module) -> Seeing:
+        return Seeing(self.face_px, (Augmentation(**self.settings.views.model_dump()),), self.seed)
 
 
 def transfer(bundle: Bundle, encoder: Encoder) -> None:

@@ -1,7 +1,7 @@
 """Stage `pretrain`: shards of training groups, labels unused -> an encoder."""
 
 import argparse
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any
 
@@ -17,13 +17,15 @@ from slyk.config import Params, Pretrain, load_params
 from slyk.files import code_digest, resolve
 from slyk.models.encoder import Encoder, EncoderConfig
 from slyk.objectives import OBJECTIVES
-from slyk.objectives.objective import Objective
+from slyk.objectives.objective import Objective, ObjectiveConfig
 from slyk.objectives.pretraining import Pretraining
 from slyk.shards import manifest
 from slyk.tables import write_csv
-from slyk.training.batches import Augmented, Samples
-from slyk.training.loop import adamw
-from slyk.views import Augmentation
+from slyk.training.batches import Seeing
+from slyk.training.loop import OPTIMIZERS
+from slyk.views.augmentation import Augmentation
+
+TOGETHER_BELOW = 32  # samples: two views in one batch pay where a batch is small (docs/experiments.md)
 
 
 def main() -> None:
@@ -66,6 +68,8 @@ class PretrainRecipe:
     checkpoints_per_epoch: int
     precision: str
     clip_norm: float | None
+    micro_batch: int | None
+    compile: bool
     face_px: int
     settings: Pretrain
 
@@ -73,7 +77,8 @@ class PretrainRecipe:
     def of(cls, params: Params, sources: tuple[Source, ...]) -> "PretrainRecipe":
         p = params.pretrain
         shared = (p.batch_size, p.epochs, p.warmup_epochs, p.checkpoints_per_epoch, p.precision)
-        return cls("pretrain", sources, params.seed, *shared, clip_norm=None, face_px=p.face_px, settings=p)
+        more = (None, p.micro_batch, p.compile, p.face_px)
+        return cls("pretrain", sources, params.seed, *shared, *more, settings=p)
 
     def fingerprint(self) -> dict[str, Any]:
         chosen = [source.chosen() for source in self.sources]
@@ -86,19 +91,25 @@ class PretrainRecipe:
 
     def module(self) -> Objective:
         p = self.settings
-        sizes = {"projector_hidden": p.projector_hidden, "projector_out": p.projector_out}
-        return OBJECTIVES[p.objective](self.encoder(), **sizes, momentum=p.momentum)
+        values = {field.name: getattr(p, field.name) for field in fields(ObjectiveConfig)}
+        if p.together is None:
+            values["together"] = p.batch_size < TOGETHER_BELOW
+        return OBJECTIVES[p.objective](self.encoder(), ObjectiveConfig(**values))
 
     def optimizer(self, module: nn.Module) -> Optimizer:
-        return adamw([(module, self.settings.learning_rate)], weight_decay=self.settings.weight_decay)
+        p = self.settings
+        return OPTIMIZERS[p.optimizer]([(module, p.learning_rate)], weight_decay=p.weight_decay)
 
     def trainable(self, module: nn.Module, wrapped: nn.Module) -> Pretraining:
         assert isinstance(module, Objective)
         return Pretraining(module, wrapped)
 
-    def dataset(self, samples: Samples) -> Augmented:
-        augmentation = Augmentation(**self.settings.views.model_dump())
-        return Augmented(samples, face_px=self.face_px, augmentation=augmentation, num_views=2, seed=self.seed)
+    def seeing(self, module: nn.Module) -> Seeing:
+        assert isinstance(module, Objective)
+        p = self.settings
+        views = (p.views, p.second_views or p.views)[: module.num_views]
+        augmentations = tuple(Augmentation(**chosen.model_dump()) for chosen in views)
+        return Seeing(self.face_px, augmentations, self.seed, eyes=module.sees_eyes)
 
 
 def training_sources(params: Params, datasets: tuple[str, ...], shards: Path) -> dict[str, Source]:

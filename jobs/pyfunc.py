@@ -19,7 +19,7 @@ from mlflow.pyfunc import PythonModel, PythonModelContext
 from slyk.bundle import Bundle, load_bundle
 from slyk.shards.sample import Sample
 from slyk.training.batches import stack
-from slyk.views import View, center
+from slyk.views.single import View, center
 
 COLUMNS = ("face", "right", "left")
 BATCH = 64

@@ -15,7 +15,7 @@ from slyk.metrics import errors_deg
 from slyk.shards.read import ShardSet
 from slyk.shards.sample import Sample
 from slyk.training.batches import stack
-from slyk.views import center
+from slyk.views.single import center
 
 
 def score(bundle: Bundle, shards: ShardSet, *, batch_size: int) -> pd.DataFrame:

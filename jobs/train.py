@@ -7,7 +7,7 @@ import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -23,11 +23,11 @@ from slyk.files import digest, resolve
 from slyk.shards import manifest
 from slyk.shards.read import ShardSet
 from slyk.training import checkpoint as checkpoints
-from slyk.training.batches import Augmented, Plan, Samples, loader
+from slyk.training.batches import Augmented, Plan, Samples, Seeing, loader
 from slyk.training.loop import Settings, Trainable, channels_last, fit, resolve_precision
 from slyk.training.schedules import warmup_cosine
 
-CODE = ("geometry/angles.py", "losses", "models", "objectives", "shards", "tasks", "training", "views.py")
+CODE = ("geometry/angles.py", "losses", "models", "objectives", "shards", "tasks", "training", "views")
 MAX_FAILURES = 3  # of workers, before the run gives up
 
 
@@ -89,6 +89,12 @@ class Recipe(Protocol):
     @property
     def clip_norm(self) -> float | None: ...
 
+    @property
+    def micro_batch(self) -> int | None: ...
+
+    @property
+    def compile(self) -> bool: ...
+
     def fingerprint(self) -> dict[str, Any]: ...
 
     def module(self) -> nn.Module: ...
@@ -97,7 +103,7 @@ class Recipe(Protocol):
 
     def trainable(self, module: nn.Module, wrapped: nn.Module) -> Trainable: ...
 
-    def dataset(self, samples: Samples) -> Augmented: ...
+    def seeing(self, module: nn.Module) -> Seeing: ...
 
 
 @dataclass(frozen=True)
@@ -202,6 +208,10 @@ def _worker(config: dict[str, Any]) -> None:
     precision = resolve_precision(recipe.precision, device)
     torch.manual_seed(recipe.seed)
     module = channels_last(recipe.module().to(device), precision)
+    if num_ranks > 1 and device.type == "cuda":  # on processors batch norm takes each worker's own statistics
+        module = nn.SyncBatchNorm.convert_sync_batchnorm(module)  # type: ignore[no-untyped-call]
+    if recipe.compile:
+        module.compile()
     wrapped = nn.parallel.DistributedDataParallel(module) if num_ranks > 1 else module
     optimizer = recipe.optimizer(module)
     start, history = _resume(config["fingerprint"], module, optimizer, device)
@@ -214,8 +224,11 @@ def _worker(config: dict[str, Any]) -> None:
         precision=precision,
         clip_norm=recipe.clip_norm,
         device=device,
+        parts=plan.parts(recipe.micro_batch),
     )
-    batches = loader(recipe.dataset(samples), plan, start=start)
+    seeing = replace(recipe.seeing(module), on_device=device.type == "cuda")
+    workers = config["threads"] - 1 if seeing.on_device else 0  # on a processor they would take turns with the network
+    batches = loader(Augmented(samples, seeing), plan, start=start, num_workers=workers)
     reports = fit(
         recipe.trainable(module, wrapped),
         optimizer,

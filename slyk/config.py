@@ -150,6 +150,22 @@ class Views(Section):
     """Each square grows or shrinks by up to this share."""
     light: Annotated[Real, Field(ge=0.0, le=0.9)] = 0.0
     """Contrast and brightness change by up to this share."""
+    jitter: Fraction = 0.0
+    """Probability of changed colours."""
+    jitter_strength: tuple[Fraction, Fraction, Fraction, Annotated[Real, Field(ge=0.0, le=0.5)]] = (0.4, 0.4, 0.2, 0.1)
+    """Brightness, contrast, saturation up to these shares, hue up to this part of a full turn."""
+    solarize: Fraction = 0.0
+    """Probability that levels from 128 on become dark."""
+    crop: Fraction = 0.0
+    """Probability that the face is cropped at random, of aspect 3:4 to 4:3, and enlarged; eyes are not."""
+    crop_area: tuple[Positive, Annotated[Positive, Field(le=1.0)]] = (0.2, 1.0)
+    """Least and most of the face's area that a crop shows."""
+
+    @model_validator(mode="after")
+    def _rising_area(self) -> Self:
+        if self.crop_area[0] > self.crop_area[1]:
+            raise ValueError("crop_area must rise")
+        return self
 
 
 class Encoder(Section):
@@ -174,7 +190,7 @@ class Encoder(Section):
 class Pretrain(Section):
     datasets: SetNames
     """Shards to read, training groups only."""
-    objective: Literal["byol", "mbyol", "region_awareness"]
+    objective: Literal["byol", "mbyol", "region_awareness", "masked"]
     """A name of `slyk.objectives.OBJECTIVES`."""
     face_px: Count
     """Side of the face that the network sees."""
@@ -183,17 +199,42 @@ class Pretrain(Section):
     projector_out: Count
     momentum: Fraction
     """First EMA momentum; rises to 1 over training on a half cosine."""
+    equivariance: Literal["none", "conditioned", "shuffled"] = "none"
+    """Of byol and mbyol. conditioned: the predictor is told the turn between the views; shuffled: a wrong one."""
+    num_regions: Annotated[Count, Field(ge=2)] = 8
+    """Of region_awareness."""
+    hidden_share: Annotated[Fraction, Field(gt=0.0, lt=1.0)] = 0.75
+    """Of masked: the share of patches that the encoder does not see."""
+    decoder_width: Count = 128
+    decoder_layers: Count = 2
+    """Of masked."""
     views: Views
+    second_views: Views | None = None
+    """Of the second view; null: as the first."""
     epochs: Count
     batch_size: Annotated[Count, Field(ge=2)]
     """Samples a step over all workers."""
+    micro_batch: Annotated[Count, Field(ge=2)] | None = None
+    """At most so many samples pass a network at once, and share batch-norm statistics; gradients of more are added up.
+    null: each worker's share of batch_size."""
+    together: bool | None = None
+    """Both views in one batch, with common statistics; null: where batch_size is below 32."""
+    optimizer: Literal["adamw", "lars"] = "adamw"
     learning_rate: Positive
     weight_decay: NotNegative
     """On weight matrices only."""
     warmup_epochs: NotNegative
     precision: Precision
     """auto: bf16 where the processor has it, else fp32."""
+    compile: bool = False
+    """Through torch.compile: a minute at the start, pays on GPUs."""
     checkpoints_per_epoch: Count
+
+    @model_validator(mode="after")
+    def _told_turns(self) -> Self:
+        if self.equivariance != "none" and self.objective not in ("byol", "mbyol"):
+            raise ValueError(f"equivariance is for byol and mbyol, not for {self.objective}: say none")
+        return self
 
 
 class FinetuneGaze(Section):

@@ -89,7 +89,7 @@ def digest(value: Any) -> str:
 
 
 def code_digest(packages: Iterable[str]) -> str:
-    """sha256 over the source of `slyk` packages or modules ("geometry", "views.py"): what a result depends on.
+    """sha256 over the source of `slyk` packages or modules ("geometry", "metrics.py"): what a result depends on.
 
     Raises FileNotFoundError for one that is not there.
     """

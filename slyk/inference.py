@@ -19,7 +19,7 @@ from slyk.landmarks.cascades import EyesFound, FaceFound, find_faces
 from slyk.shards.crops import CropSpec, crop
 from slyk.shards.sample import Sample, from_crops
 from slyk.training.batches import stack
-from slyk.views import center
+from slyk.views.single import center
 
 Photo = NDArray[np.uint8]
 

@@ -10,6 +10,8 @@ from slyk.objectives.objective import ObjectiveConfig
 class MBYOL(Bootstrap):
     """See Bootstrap; embeddings are the attention's."""
 
+    sees_eyes = True
+
     def __init__(self, encoder: Encoder, config: ObjectiveConfig) -> None:
         super().__init__(encoder, config, width=encoder.config.width, learner=encoder)
 

@@ -49,6 +49,7 @@ class Objective(nn.Module):
     """
 
     num_views = 2
+    sees_eyes = False
 
     def __init__(self, encoder: Encoder, config: ObjectiveConfig) -> None:
         super().__init__()

@@ -11,7 +11,7 @@ from slyk.training.schedules import ema_momentum
 
 
 class Pretraining:
-    """The views of each sample through an objective. `wrapped` is the module as the workers share it (DDP), or itself."""
+    """Views of samples through an objective. `wrapped` is the module as the workers share it (DDP), or itself."""
 
     def __init__(self, module: Objective, wrapped: nn.Module | None = None) -> None:
         self.module = module

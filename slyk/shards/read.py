@@ -81,8 +81,9 @@ class ShardSet(Sequence[S]):
     def __iter__(self) -> Iterator[S]:
         return (self[i] for i in range(len(self)))
 
-    def pictures(self, indices: Sequence[int], out: Pictures | None = None) -> Pictures:
+    def pictures(self, indices: Sequence[int], out: Pictures | None = None, *, eyes: bool = True) -> Pictures:
         """The pictures of some samples, into `out` where it is given: memory that is used again costs no clearing.
+        Without `eyes` those are not decoded.
 
         Raises ValueError for memory unlike that of `empty`.
         """
@@ -90,7 +91,7 @@ class ShardSet(Sequence[S]):
         if any(len(part) != len(indices) or part.dtype != np.uint8 or not part.flags.c_contiguous for part in found):
             raise ValueError(f"memory for {len(indices)} samples is what empty({len(indices)}) gives")
         for row, index in enumerate(indices):
-            for name, pictures, data in zip(MEMBERS, found, self._read(index), strict=False):
+            for name, pictures, data in zip(MEMBERS[: 3 if eyes else 1], found, self._read(index), strict=False):
                 try:
                     shape = simplejpeg.decode_jpeg(data, "BGR", buffer=pictures[row]).shape
                 except ValueError as error:

@@ -13,17 +13,26 @@ from torch.utils.data import DataLoader, Dataset
 from slyk.errors import ParamsError
 from slyk.models.encoder import Images
 from slyk.shards.crops import CropSpec
-from slyk.shards.read import ShardSet
+from slyk.shards.read import Pictures, ShardSet
 from slyk.shards.sample import Sample
-from slyk.views import Augmentation, View, view
+from slyk.views import fused_cv, fused_torch
+from slyk.views.augmentation import Augmentation, Draws, draw, numbers
+from slyk.views.single import View
 
 
 class Batch(NamedTuple):
-    """views: one Images a view; gaze (B, 2) radians of the first view, NaN without a label; keys of the samples."""
+    """views: one Images a view; turn (B, 2, 2): of O(2), carries the first view into the last; gaze (B, 2) radians of
+    the first view, NaN without a label; keys of the samples."""
 
     views: tuple[Images, ...]
+    turn: Tensor
     gaze: Tensor
     keys: list[str]
+
+    def part(self, which: slice) -> "Batch":
+        """Some of its samples."""
+        views = tuple(Images(*(images[which] for images in view)) for view in self.views)
+        return Batch(views, self.turn[which], self.gaze[which], self.keys[which])
 
 
 class Samples(Sequence[tuple[Sample, CropSpec]]):
@@ -37,9 +46,13 @@ class Samples(Sequence[tuple[Sample, CropSpec]]):
         return int(self._ends[-1]) if len(self._ends) else 0
 
     def __getitem__(self, index: int) -> tuple[Sample, CropSpec]:  # type: ignore[override]
+        which, own = self.place(index)
+        return self.sets[which][own], self.sets[which].spec
+
+    def place(self, index: int) -> tuple[int, int]:
+        """Which set holds a sample, and where."""
         which = int(np.searchsorted(self._ends, index, side="right"))
-        start = 0 if which == 0 else int(self._ends[which - 1])
-        return self.sets[which][index - start], self.sets[which].spec
+        return which, index - (0 if which == 0 else int(self._ends[which - 1]))
 
 
 @dataclass(frozen=True)
@@ -65,6 +78,18 @@ class Plan:
             raise ParamsError(
                 f"{self.num_samples} training samples fill no batch of {self.batch_size}: lower batch_size"
             )
+
+    def parts(self, most: int | None) -> int:
+        """Into how many even parts a worker takes a step's samples, none above `most`.
+
+        Raises ParamsError where batch_size is no multiple of that.
+        """
+        share = self.batch_size // self.num_ranks
+        if most is None or share <= most:
+            return 1
+        if share % most:
+            raise ParamsError(f"{share} samples a step and worker cannot be taken {most} at a time: choose a divisor")
+        return share // most
 
     @property
     def steps_per_epoch(self) -> float:
@@ -94,29 +119,117 @@ class Plan:
         return np.random.Generator(np.random.Philox(key=[self.seed, epoch])).permutation(self.num_samples)
 
 
-class Augmented(Dataset[tuple[list[View], str]]):
-    """(epoch, sample) -> views, each a function of (seed, epoch, sample, view) alone."""
+@dataclass(frozen=True)
+class Seeing:
+    """How samples are seen: a view for each augmentation, a function of (seed, epoch, sample, view) alone.
 
-    def __init__(
-        self, samples: Samples, *, face_px: int, augmentation: Augmentation, num_views: int, seed: int
-    ) -> None:
-        self.samples, self.face_px, self.augmentation = samples, face_px, augmentation
-        self.num_views, self.seed = num_views, seed
+    eyes: whether eyes are cut; on_device: views are left to `Unseen.seen`, by the engine for GPUs.
+    """
 
-    def __getitem__(self, place: tuple[int, int]) -> tuple[list[View], str]:
-        epoch, index = place
-        sample, spec = self.samples[index]
-        views = []
-        for number in range(self.num_views):
-            rng = np.random.Generator(np.random.Philox(key=[self.seed, (epoch << 40) | (index << 4) | number]))
-            views.append(view(sample, spec, self.face_px, self.augmentation, rng))
-        return views, sample.key
+    face_px: int
+    augmentations: tuple[Augmentation, ...]
+    seed: int
+    eyes: bool = True
+    on_device: bool = False
 
 
-def loader(dataset: Augmented, plan: Plan, *, start: int, num_workers: int = 0) -> DataLoader[Batch]:
+class Stored(NamedTuple):
+    """rows of a batch whose squares are of one size; draws: one a view."""
+
+    rows: NDArray[np.int64]
+    pictures: fused_torch.Stored
+    draws: tuple[Draws, ...]
+
+
+class Unseen(NamedTuple):
+    """A batch whose views are still to be made, of squares on any device."""
+
+    stored: tuple[Stored, ...]
+    seeing: Seeing
+    turn: Tensor
+    gaze: Tensor
+    keys: list[str]
+
+    def seen(self, device: torch.device) -> Batch:
+        """Moves the squares to a device and makes the views there."""
+        views: list[list[Images]] = []
+        for part in self.stored:
+            there = fused_torch.Stored(*(t.to(device, non_blocking=True) for t in part.pictures))
+            views.append([fused_torch.apply(there, d, self.seeing.face_px, eyes=self.seeing.eyes) for d in part.draws])
+        back = torch.from_numpy(np.argsort(np.concatenate([part.rows for part in self.stored]))).to(device)
+        whole = tuple(
+            Images(*(torch.cat(parts)[back] for parts in zip(*per_view, strict=True)))
+            for per_view in zip(*views, strict=True)
+        )
+        turn, gaze = (t.to(device, non_blocking=True) for t in (self.turn, self.gaze))
+        return Batch(whole, turn, gaze, self.keys)
+
+
+class Augmented(Dataset[Batch | Unseen]):
+    """A list of (epoch, sample) -> their batch."""
+
+    def __init__(self, samples: Samples, seeing: Seeing) -> None:
+        self.samples, self.seeing = samples, seeing
+
+    def __getitem__(self, places: list[tuple[int, int]]) -> Batch | Unseen:
+        parts = list(self._parts(places))
+        gaze, turn = np.full((len(places), 2), np.nan), np.empty((len(places), 2, 2))
+        for which, own, rows, draws in parts:
+            gaze[rows] = draws[0].of_gaze(self.samples.sets[which].gaze[own])
+            turn[rows] = draws[-1].turn @ draws[0].turn.transpose(0, 2, 1)
+        keys = [self.samples.sets[which].key(own) for which, own in map(self.samples.place, (i for _, i in places))]
+        about = (torch.from_numpy(turn.astype(np.float32)), torch.from_numpy(gaze.astype(np.float32)), keys)
+        if self.seeing.on_device:
+            return Unseen(tuple(self._stored(*part) for part in parts), self.seeing, *about)
+        return Batch(self._views(parts, len(places)), *about)
+
+    def _parts(self, places: list[tuple[int, int]]) -> Iterator["_Part"]:
+        """The samples of each set in turn, and what becomes of them."""
+        found = np.array([self.samples.place(index) for _, index in places])
+        for which in np.unique(found[:, 0]).tolist():
+            rows = np.flatnonzero(found[:, 0] == which)
+            spec, chosen = self.samples.sets[which].spec, [places[row] for row in rows]
+            draws = tuple(
+                draw(augmentation, numbers(self.seeing.seed, chosen, number), spec, self.seeing.face_px)
+                for number, augmentation in enumerate(self.seeing.augmentations)
+            )
+            yield _Part(which, found[rows, 1], rows, draws)
+
+    def _pictures(self, which: int, own: NDArray[np.int64]) -> Pictures:
+        return self.samples.sets[which].pictures(own.tolist(), eyes=self.seeing.eyes)
+
+    def _stored(self, which: int, own: NDArray[np.int64], rows: NDArray[np.int64], draws: tuple[Draws, ...]) -> Stored:
+        return Stored(rows, fused_torch.Stored(*map(torch.from_numpy, self._pictures(which, own))), draws)
+
+    def _views(self, parts: list["_Part"], count: int) -> tuple[Images, ...]:
+        whole = [fused_cv.empty(count, self.seeing.face_px, self.seeing.eyes) for _ in self.seeing.augmentations]
+        for which, own, rows, draws in parts:
+            stored = self._pictures(which, own)
+            for out, drawn in zip(whole, draws, strict=True):
+                if len(rows) == count:
+                    fused_cv.apply(stored, drawn, out)
+                    continue
+                some = fused_cv.apply(stored, drawn, fused_cv.empty(len(rows), self.seeing.face_px, self.seeing.eyes))
+                for target, made in zip(out, some, strict=True):
+                    target[rows] = made
+        return tuple(as_images(seen) for seen in whole)
+
+
+class _Part(NamedTuple):
+    """Samples of one set: which set, where in it, where in the batch, draws of each view."""
+
+    which: int
+    own: NDArray[np.int64]
+    rows: NDArray[np.int64]
+    draws: tuple[Draws, ...]
+
+
+def loader(dataset: Augmented, plan: Plan, *, start: int, num_workers: int = 0) -> DataLoader[Batch | Unseen]:
     """A torch loader over the plan from step `start` on."""
-    # torch types a loader by its items, but `collate` makes batches of them
-    return DataLoader(dataset, batch_sampler=_Places(plan, start), collate_fn=collate, num_workers=num_workers)  # type: ignore[arg-type]
+    places = _Places(plan, start)
+    pinned = dataset.seeing.on_device and torch.cuda.is_available()
+    # an item is a whole batch: nothing is left to collate
+    return DataLoader(dataset, sampler=places, batch_size=None, num_workers=num_workers, pin_memory=pinned)  # type: ignore[arg-type]
 
 
 @dataclass(frozen=True)
@@ -133,18 +246,11 @@ class _Places:
         return self.plan.num_steps - self.start
 
 
-def collate(items: Sequence[tuple[Sequence[View], str]]) -> Batch:
-    """Stacks views; pictures become (B, 3, h, w) in channels-last memory without a copy."""
-    num_views = len(items[0][0])
-    views = tuple(stack([views[i] for views, _ in items]) for i in range(num_views))
-    gaze = np.array([[np.nan, np.nan] if v[0].gaze is None else v[0].gaze for v, _ in items], dtype=np.float32)
-    return Batch(views, torch.from_numpy(gaze), [key for _, key in items])
+def as_images(seen: fused_cv.Seen) -> Images:
+    """Pictures (B, 3, h, w) in channels-last memory, without a copy."""
+    return Images(*(torch.from_numpy(part).permute(0, 3, 1, 2) for part in seen))
 
 
 def stack(views: Sequence[View]) -> Images:
     """Images of a list of views."""
-
-    def tensor(name: str) -> Tensor:
-        return torch.from_numpy(np.stack([getattr(v, name) for v in views])).permute(0, 3, 1, 2)
-
-    return Images(tensor("face"), tensor("right"), tensor("left"))
+    return as_images(fused_cv.Seen(*(np.stack([getattr(v, name) for v in views]) for name in fused_cv.Seen._fields)))

@@ -1,18 +1,20 @@
 """The loop: a generator of reports. It knows nothing of Ray, MLflow or files; the caller reports and saves."""
 
 import contextlib
+import math
 import time
 from collections.abc import Callable, Collection, Iterable, Iterator
-from typing import NamedTuple, Protocol
+from typing import Any, NamedTuple, Protocol
 
 import torch
+from timm.optim import Lars
 from torch import Tensor, nn
 from torch.optim import AdamW, Optimizer
 
 from slyk import ranks
 from slyk.errors import TrainingError
 from slyk.models.encoder import Images
-from slyk.training.batches import Batch
+from slyk.training.batches import Batch, Unseen
 
 
 class Step(NamedTuple):
@@ -27,6 +29,9 @@ class Trainable(Protocol):
 
     @property
     def module(self) -> nn.Module: ...
+
+    @property
+    def wrapped(self) -> nn.Module: ...
 
     def forward(self, batch: Batch) -> Step: ...
 
@@ -43,7 +48,8 @@ class Report(NamedTuple):
 
 
 class Settings(NamedTuple):
-    """seed of dropout; schedule: step -> factor of the learning rates; precision fp32 or bf16."""
+    """seed of dropout; schedule: step -> factor of the learning rates; precision fp32 or bf16; parts: forward and
+    backward passes a step, each over an even share of its samples."""
 
     num_steps: int
     seed: int
@@ -51,12 +57,13 @@ class Settings(NamedTuple):
     precision: str
     clip_norm: float | None
     device: torch.device
+    parts: int = 1
 
 
 def fit(
     trainable: Trainable,
     optimizer: Optimizer,
-    batches: Iterable[Batch],
+    batches: Iterable[Batch | Unseen],
     settings: Settings,
     *,
     start: int,
@@ -67,36 +74,104 @@ def fit(
     Raises TrainingError with step and batch keys when the loss is not finite on any rank.
     """
     trainable.module.train()
-    losses: list[float] = []
+    losses = _Losses()
     watched: list[Tensor] = []
-    began = time.monotonic()
-    for step, batch in enumerate(batches, start=start):
+    began, waited = time.monotonic(), 0.0
+    for step, (batch, seconds) in enumerate(_timed(batches), start=start):
+        waited += seconds
         torch.manual_seed(settings.seed * 1_000_003 + step)
         factor = settings.schedule(step)
         for group in optimizer.param_groups:
             group["lr"] = group["base_lr"] * factor
-        batch = _to(batch, settings.device)
-        with _autocast(settings):
-            result = trainable.forward(batch)
-        losses.append(_checked(result.loss, step, batch))
+        batch = _on(settings.device, batch)
         optimizer.zero_grad(set_to_none=True)
-        result.loss.backward()  # type: ignore[no-untyped-call]
+        result = _gradients(trainable, batch, settings)
+        losses.add(result.loss, step, batch.keys)
         if settings.clip_norm is not None:
             nn.utils.clip_grad_norm_(trainable.module.parameters(), settings.clip_norm, foreach=True)
         optimizer.step()
         trainable.after_step(step, settings.num_steps)
-        watched = [*watched[-3:], result.watched.detach()]
+        watched = [*watched[-3:], result.watched]
         if step + 1 in report_at:
-            seconds = time.monotonic() - began
-            metrics = {"loss": sum(losses) / len(losses), "learning_rate": optimizer.param_groups[0]["lr"]}
+            metrics = {"loss": losses.mean(), "learning_rate": optimizer.param_groups[0]["lr"]}
             metrics |= trainable.metrics(watched, batch)
-            metrics["samples_per_second"] = len(losses) * len(batch.keys) * ranks.count() / seconds
+            seconds = time.monotonic() - began
+            metrics["samples_per_second"] = losses.count * len(batch.keys) * ranks.count() / seconds
+            metrics["waiting_share"] = waited / seconds
             yield Report(step + 1, metrics)
-            losses, watched, began = [], [], time.monotonic()  # so that a resumed run tells the same
+            trainable.module.train()
+            losses, watched = _Losses(), []  # so that a resumed run tells the same
+            began, waited = time.monotonic(), 0.0
+
+
+def _gradients(trainable: Trainable, batch: Batch, settings: Settings) -> Step:
+    """Forward and backward, part by part; the mean loss, what is watched of the parts. Workers add up once, at last."""
+    losses, watched = [], []
+    for number in range(settings.parts):
+        last = number + 1 == settings.parts
+        part = batch if settings.parts == 1 else batch.part(slice(number, None, settings.parts))
+        with contextlib.nullcontext() if last else _apart(trainable.wrapped):
+            with _autocast(settings):
+                result = trainable.forward(part)
+            loss = result.loss / settings.parts
+            loss.backward()  # type: ignore[no-untyped-call]
+        losses.append(loss.detach())
+        watched.append(result.watched.detach())
+    return Step(torch.stack(losses).sum(), torch.cat(watched))
+
+
+class _Losses:
+    """The losses since the last report. One is looked at when the next is there: a GPU need not be waited for."""
+
+    def __init__(self) -> None:
+        self._values: list[float] = []
+        self._next: tuple[Tensor, int, list[str]] | None = None
+        self.count = 0
+
+    def add(self, loss: Tensor, step: int, keys: list[str]) -> None:
+        """The loss of this worker. Raises TrainingError for the one before."""
+        self._look()
+        self._next = (ranks.total(loss.float()), step, keys)
+        self.count += 1
+
+    def mean(self) -> float:
+        """Over steps and workers. Raises TrainingError."""
+        self._look()
+        return sum(self._values) / len(self._values)
+
+    def _look(self) -> None:
+        if self._next is None:
+            return
+        (loss, step, keys), self._next = self._next, None
+        value = float(loss) / ranks.count()
+        if not math.isfinite(value):
+            some = ", ".join(keys[:8]) + (f" and {len(keys) - 8} more" if len(keys) > 8 else "")
+            raise TrainingError(f"loss is {value} at step {step}; samples of the batch: {some}")
+        self._values.append(value)
+
+
+def _timed(batches: Iterable[Batch | Unseen]) -> Iterator[tuple[Batch | Unseen, float]]:
+    """Each batch with the seconds that it was waited for."""
+    began = time.monotonic()
+    for batch in batches:
+        yield batch, time.monotonic() - began
+        began = time.monotonic()
 
 
 def adamw(groups: Iterable[tuple[nn.Module, float]], *, weight_decay: float) -> AdamW:
     """AdamW with a learning rate a module; decay on weight matrices only, none on biases and norms (our choice)."""
+    return AdamW(_decayed(groups, weight_decay), fused=True)
+
+
+def lars(groups: Iterable[tuple[nn.Module, float]], *, weight_decay: float) -> Lars:
+    """LARS as BYOL and FRA use it: momentum 0.9, trust 0.001; biases and norms without decay and without scaling."""
+    return Lars(_decayed(groups, weight_decay), momentum=0.9, trust_coeff=0.001)
+
+
+OPTIMIZERS: dict[str, Callable[..., Optimizer]] = {"adamw": adamw, "lars": lars}
+
+
+def _decayed(groups: Iterable[tuple[nn.Module, float]], weight_decay: float) -> list[dict[str, Any]]:
     parameters = []
     for module, learning_rate in groups:
         trained = [p for p in module.parameters() if p.requires_grad]
@@ -105,7 +180,7 @@ def adamw(groups: Iterable[tuple[nn.Module, float]], *, weight_decay: float) -> 
             ([p for p in trained if p.ndim <= 1], 0.0),
         ):
             parameters.append({"params": chosen, "lr": learning_rate, "base_lr": learning_rate, "weight_decay": decay})
-    return AdamW([group for group in parameters if group["params"]], fused=True)
+    return [group for group in parameters if group["params"]]
 
 
 def resolve_precision(wanted: str, device: torch.device) -> str:
@@ -127,17 +202,16 @@ def _autocast(settings: Settings) -> contextlib.AbstractContextManager[object]:
     return contextlib.nullcontext()
 
 
-def _to(batch: Batch, device: torch.device) -> Batch:
+def _apart(wrapped: nn.Module) -> contextlib.AbstractContextManager[object]:
+    """While it lasts, gradients stay with their worker."""
+    return wrapped.no_sync() if isinstance(wrapped, nn.parallel.DistributedDataParallel) else contextlib.nullcontext()
+
+
+def _on(device: torch.device, batch: Batch | Unseen) -> Batch:
+    if isinstance(batch, Unseen):
+        return batch.seen(device)
     if device.type == "cpu":
         return batch
     views = tuple(Images(*(t.to(device, non_blocking=True) for t in images)) for images in batch.views)
-    return batch._replace(views=views, gaze=batch.gaze.to(device, non_blocking=True))
-
-
-def _checked(loss: Tensor, step: int, batch: Batch) -> float:
-    """The mean loss over all ranks, so that all of them stop together when one loss is not finite."""
-    value = float(ranks.total(loss.float())) / ranks.count()
-    if value != value or value in (float("inf"), float("-inf")):
-        keys = ", ".join(batch.keys[:8]) + (f" and {len(batch.keys) - 8} more" if len(batch.keys) > 8 else "")
-        raise TrainingError(f"loss is {value} at step {step}; samples of the batch: {keys}")
-    return value
+    turn, gaze = (t.to(device, non_blocking=True) for t in (batch.turn, batch.gaze))
+    return Batch(views, turn, gaze, batch.keys)

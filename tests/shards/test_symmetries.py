@@ -15,7 +15,8 @@ from slyk.geometry.camera import Array, camera_matrix
 from slyk.geometry.normalize import FaceGeometry
 from slyk.shards.crops import CropSpec, Image, crop
 from slyk.shards.sample import Sample, decode, encode, from_crops
-from slyk.views import Augmentation, View, center, view
+from slyk.views.augmentation import Augmentation
+from slyk.views.single import View, center, view
 from tests.drawn import geometry_at, rotation
 
 WIDTH, HEIGHT = 640, 480

@@ -1,0 +1,75 @@
+"""The engine for processors: OpenCV on uint8, a sample after the other, each picture passed over once a step."""
+
+from typing import NamedTuple
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from slyk.shards.crops import Image
+from slyk.shards.read import Pictures
+from slyk.views.augmentation import EYE_ASPECT, LUMA, Draws
+
+_SOLARIZED = np.array([value if value < 128 else 255 - value for value in range(256)], np.uint8)
+_FLAGS = cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP
+_EDGE = cv2.BORDER_REPLICATE
+"""Turn, shift and scale together may reach beyond the margin: the edge goes on there, no corner is black."""
+
+
+class Seen(NamedTuple):
+    """face (N, P, P, 3), right and left (N, 36, 60, 3) or, without eyes, (N, 0, 0, 3): uint8 BGR."""
+
+    face: NDArray[np.uint8]
+    right: NDArray[np.uint8]
+    left: NDArray[np.uint8]
+
+
+def empty(count: int, face_px: int, eyes: bool) -> Seen:
+    """Memory for so many views."""
+    eye = (count, *(EYE_ASPECT if eyes else (0, 0)), 3)
+    return Seen(np.empty((count, face_px, face_px, 3), np.uint8), np.empty(eye, np.uint8), np.empty(eye, np.uint8))
+
+
+def apply(stored: Pictures, draws: Draws, out: Seen) -> Seen:
+    """Writes the views of N stored samples into `out`, whose sizes tell theirs; eyes of no size are left out."""
+    plain = _is_plain(draws.color, draws.offset, draws.pivot)
+    for i in range(len(stored.face)):
+        face = _warp(stored.face[i], draws.warps[0, i], out.face[i])
+        pictures = [face]
+        if out.right.shape[1]:
+            eyes = (stored.left, stored.right) if draws.swap[i] else (stored.right, stored.left)
+            pictures += [
+                _warp(eye[i], warp[i], part[i]) for eye, warp, part in zip(eyes, draws.warps[1:], out[1:], strict=True)
+            ]
+        matrix = None if plain[i] else _affine(face, draws.color[i], draws.offset[i], draws.pivot[i])
+        for picture in pictures:
+            _finish(picture, matrix, float(draws.sigma[i]), bool(draws.solarize[i]))
+    return out
+
+
+def _warp(image: Image, matrix: NDArray[np.float64], out: Image) -> Image:
+    size = (out.shape[1], out.shape[0])
+    return np.asarray(cv2.warpAffine(image, matrix, size, dst=out, flags=_FLAGS, borderMode=_EDGE), np.uint8)
+
+
+def _affine(face: Image, color: NDArray[np.float64], offset: float, pivot: float) -> NDArray[np.float64]:
+    """(3, 4) of BGR: the same for a face and its eyes."""
+    if pivot:
+        offset = offset + pivot * float(LUMA @ cv2.mean(face)[:3])
+    return np.column_stack([color, np.full(3, offset)])
+
+
+def _finish(picture: Image, matrix: NDArray[np.float64] | None, sigma: float, solarize: bool) -> None:
+    """Colours, blurs and solarizes in place."""
+    if matrix is not None:
+        cv2.transform(picture, matrix, dst=picture)
+    if sigma:
+        cv2.GaussianBlur(picture, (0, 0), sigma, dst=picture)
+    if solarize:
+        cv2.LUT(picture, _SOLARIZED, dst=picture)
+
+
+def _is_plain(color: NDArray[np.float64], offset: NDArray[np.float64], pivot: NDArray[np.float64]) -> NDArray[np.bool_]:
+    """(N,): whether colours stay as they are."""
+    same = np.abs(color - np.eye(3)).max(axis=(1, 2)) < 1e-9
+    return np.asarray(same & (offset == 0) & (pivot == 0))
