@@ -15,7 +15,7 @@ from slyk.models.encoder import Images
 from slyk.models.regions import Regions
 from slyk.objectives.objective import Objective
 from slyk.objectives.region_awareness import RegionAwareness
-from slyk.objectives.watching import Photos, seen_by
+from slyk.objectives.watching import Photos, places_of, seen_by
 from slyk.training.probes import Seen, nearest_of_others, neighbours
 
 Picture = NDArray[np.uint8]
@@ -36,16 +36,19 @@ def save_pictures(folder: Path, module: Objective, photos: Photos) -> list[Path]
         with torch.no_grad():
             drawn["regions.png"] = regions_sheet(faces, module.regions(faces))
     for name, sheet in drawn.items():
-        done, data = cv2.imencode(".png", sheet)
-        assert done
-        write_atomic(folder / name, bytes(data))
+        write_atomic(folder / name, png(sheet))
     return [folder / name for name in drawn]
 
 
+def png(picture: Picture) -> bytes:
+    done, data = cv2.imencode(".png", picture)
+    assert done
+    return bytes(data)
+
+
 def evenly(total: int, count: int) -> NDArray[np.int64]:
-    """Up to `count` of `total` places, each in the middle of its share."""
-    count = min(count, total)
-    return (2 * np.arange(count) + 1) * total // (2 * max(count, 1))
+    """Up to `count` of `total` places."""
+    return places_of(total, min(count, total))
 
 
 def neighbours_sheet(photos: Photos, seen: Seen) -> Picture:

@@ -44,7 +44,7 @@ def photos_of(sets: Sequence[ShardSet], face_px: int, most: int, *, eyes: bool) 
     found = []
     for number, shards in enumerate(sets):
         share = min(len(shards), most // len(sets) + (number < most % len(sets)))
-        chosen = np.arange(share) * len(shards) // max(share, 1)
+        chosen = places_of(len(shards), share)
         seen = fused_cv.empty(share, face_px, eyes)
         for start in range(0, share, AT_ONCE):
             some = chosen[start : start + AT_ONCE].tolist()
@@ -57,6 +57,11 @@ def photos_of(sets: Sequence[ShardSet], face_px: int, most: int, *, eyes: bool) 
     people, expressions = (np.concatenate([getattr(p, name) for p in found]) for name in ("people", "expressions"))
     gaze, head = (np.concatenate([getattr(p, name) for p in found]) for name in ("gaze", "head"))
     return Photos(images, people, gaze, head, expressions)
+
+
+def places_of(total: int, count: int) -> NDArray[np.int64]:
+    """`count` of `total` places, evenly."""
+    return np.arange(count) * total // max(count, 1)
 
 
 @torch.no_grad()
