@@ -51,10 +51,11 @@ class Pretraining:
 
     @torch.no_grad()
     def _compared(self, batch: Batch) -> Tensor:
-        """Of the first view of some of the batch. Embeddings would not tell: batch norm keeps them apart in a network
-        whose projections are all one (docs/methods.md)."""
-        self.module.eval()
-        try:
-            return self.module.compared(batch.part(slice(MOST_COMPARED)).views[0])
-        finally:
-            self.module.train()
+        """Of the first view of some of the batch, as in training: before batch norm knows its means, evaluation tells
+        little. No trace is left. Embeddings would not tell either: batch norm keeps them apart in a network whose
+        projections are all one (docs/methods.md)."""
+        kept = [buffer.clone() for buffer in self.module.buffers()]
+        compared = self.module.compared(batch.part(slice(MOST_COMPARED)).views[0])
+        for buffer, value in zip(self.module.buffers(), kept, strict=True):
+            buffer.copy_(value)
+        return compared
