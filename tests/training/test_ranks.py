@@ -53,7 +53,7 @@ def in_a_worker(rank: int, shards: Path, folder: Path) -> None:
 @pytest.mark.slow
 def test_the_global_batch_stays_where_workers_change(shards: Path, tmp_path: Path) -> None:
     """Two workers of four samples each learn what one learns that takes eight, four at a time."""
-    spawn(in_a_worker, (shards, tmp_path), nprocs=2)
+    spawn(in_a_worker, (shards, tmp_path), nprocs=2)  # type: ignore[no-untyped-call]
     one, other = (torch.load(tmp_path / f"{rank}.pt", weights_only=True) for rank in range(2))
     alone = trained(shards, rank=0, num_ranks=1, parts=2)
     whole = trained(shards, rank=0, num_ranks=1, parts=1)
