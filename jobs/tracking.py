@@ -8,6 +8,7 @@ import importlib.util
 import logging
 import math
 import os
+import platform
 import re
 import subprocess
 import sys
@@ -192,7 +193,9 @@ def stage_run(
     """
     client = connect()
     uri = store_uri()
-    all_tags = {"stage": stage, "config": fingerprint(params), "revision": revision(), **(tags or {})}
+    _end_orphans(client)
+    here = {"host": platform.node(), "process": os.getpid()}
+    all_tags = {"stage": stage, "config": fingerprint(params), "revision": revision(), **here, **(tags or {})}
     created = client.create_run(
         experiment_id(client), run_name=stage, tags={name: str(value) for name, value in all_tags.items()}
     )
@@ -210,6 +213,19 @@ def stage_run(
         stop()
         with _survived(f"status {status}"):
             client.set_terminated(run.run_id, status)
+
+
+def _end_orphans(client: Any) -> None:
+    """Marks runs as killed whose process on this machine is gone: a process ended by force cannot say so itself."""
+    with _survived("the end of killed runs"):
+        running = f"attributes.status = 'RUNNING' and tags.host = '{platform.node()}'"
+        for run in client.search_runs([experiment_id(client)], filter_string=running):
+            try:
+                os.kill(int(run.data.tags["process"]), 0)
+            except ProcessLookupError:
+                client.set_terminated(run.info.run_id, "KILLED")
+            except PermissionError:  # it is there, and somebody else's
+                continue
 
 
 def fingerprint(params: Params) -> str:

@@ -253,7 +253,7 @@ def _worker(config: dict[str, Any]) -> None:
                         fingerprint=config["fingerprint"],
                     )
                     told = ray.train.Checkpoint.from_directory(folder)
-                ray.train.report({**row, "num_steps": plan.num_steps}, checkpoint=told)
+                ray.train.report({"rows": history, "num_steps": plan.num_steps}, checkpoint=told)
     except TrainingError as error:
         if rank == 0:
             config["failed"].write_text(str(error))
@@ -299,17 +299,21 @@ def _progress(stage: str, log: TrainingLog, told: Path) -> Any:
         """In the controller, where each committed report arrives once, also after a crash: MLflow and a file."""
 
         began: tuple[float, float] | None = None
+        logged: frozenset[int] = frozenset()
 
         def after_report(self, run_context: Any, metrics: list[dict[str, Any]], checkpoint: Any) -> None:
-            row = dict(metrics[0])
-            step, num_steps = row.pop("step"), row.pop("num_steps")
+            rows, num_steps = metrics[0]["rows"], metrics[0]["num_steps"]
+            step = rows[-1]["step"]
             self.began = self.began or (time.monotonic(), step)
-            hidden = ("epoch", "learning_rate")
-            values = ", ".join(f"{name} {value:.4g}" for name, value in row.items() if name not in hidden)
-            place = f"epoch {row['epoch']:.1f}, step {step:.0f}/{num_steps}"
+            hidden = ("step", "epoch", "learning_rate")
+            values = ", ".join(f"{name} {value:.4g}" for name, value in rows[-1].items() if name not in hidden)
+            place = f"epoch {rows[-1]['epoch']:.1f}, step {step:.0f}/{num_steps}"
             with told.open("a") as file:
                 file.write(f"{stage}: {place}, {values}{self._left(step, num_steps)}\n")
-            log.log_epoch(int(step), row)
+            for row in rows:  # those of before a restart too, each once: the run that MLflow shows is whole
+                if row["step"] not in self.logged:
+                    log.log_epoch(int(row["step"]), {name: value for name, value in row.items() if name != "step"})
+            self.logged |= {row["step"] for row in rows}
 
         def after_exception(self, run_context: Any, worker_exceptions: dict[int, Exception]) -> None:
             with told.open("a") as file:

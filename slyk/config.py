@@ -5,11 +5,11 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
 
-import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from slyk.bounds import Count, Fraction, Line, NotNegative, Positive, Real, Rising, SetName, SetNames, Whole
 from slyk.errors import ParamsError
+from slyk.yaml_file import read
 
 Precision = Literal["auto", "fp32", "bf16"]
 Domain = Literal["wide", "webcam", "wild", "studio", "near_eye"]
@@ -327,34 +327,9 @@ class Params(Section):
         return self
 
 
-class _Loader(yaml.SafeLoader):
-    """Refuses a key that stands twice in one mapping; YAML would silently take the last."""
-
-    def compose_mapping_node(self, anchor: Any) -> yaml.MappingNode:
-        node = super().compose_mapping_node(anchor)
-        lines: dict[str, int] = {}
-        for key, _ in node.value:
-            if not isinstance(key, yaml.ScalarNode):
-                continue
-            line = key.start_mark.line + 1
-            if key.value in lines:
-                raise ParamsError(f"line {line} repeats the key {key.value!r} of line {lines[key.value]}: keep one")
-            lines[key.value] = line
-        return node
-
-
 def load_params(path: Path) -> Params:
     """Reads and checks params.yaml. Raises ParamsError naming every wrong path and the keys allowed there."""
-    try:
-        raw = yaml.load(path.read_text(encoding="utf-8"), Loader=_Loader)
-    except ParamsError as error:
-        raise ParamsError(f"{path}: {error}") from None
-    except FileNotFoundError:
-        raise ParamsError(f"{path} not found: run from the project folder or set SLYK_ROOT") from None
-    except OSError as error:
-        raise ParamsError(f"{path} cannot be read: {error.strerror}") from None
-    except (yaml.YAMLError, UnicodeDecodeError) as error:
-        raise ParamsError(f"{path} is not valid YAML: {error}") from None
+    raw = read(path)
     try:
         return Params.model_validate(raw)
     except ValidationError as error:

@@ -23,4 +23,4 @@ def mean(value: Tensor) -> Tensor:
     """The mean over all workers, through which gradients flow to every one of them."""
     if count() == 1:
         return value
-    return torch.as_tensor(differentiable.all_reduce(value / count()))
+    return torch.as_tensor(differentiable.all_reduce(value / count()))  # type: ignore[no-untyped-call]

@@ -10,6 +10,9 @@ import pyarrow.parquet as pq
 
 from slyk.files import write_atomic
 
+TIMINGS = ("samples_per_second", "waiting_share")
+"""Columns that equal runs differ in."""
+
 
 def write_parquet(path: Path, table: pd.DataFrame) -> None:
     """Columns as they are, without the pandas index and without anything that depends on the day."""
@@ -20,5 +23,5 @@ def write_parquet(path: Path, table: pd.DataFrame) -> None:
 
 def write_csv(path: Path, rows: Sequence[Mapping[str, object]]) -> None:
     """A row a mapping; timings are left out, or equal runs would write unequal files."""
-    table = pd.DataFrame(rows).drop(columns="samples_per_second", errors="ignore")
+    table = pd.DataFrame(rows).drop(columns=list(TIMINGS), errors="ignore")
     write_atomic(path, table.to_csv(index=False, lineterminator="\n").encode())

@@ -15,7 +15,8 @@ from slyk.geometry.camera import Array
 from slyk.shards.crops import CropSpec, Image
 from slyk.shards.read import ShardSet
 from slyk.shards.sample import Sample
-from slyk.views import Augmentation, View, _Recipe, _Turn, center, view
+from slyk.views.augmentation import NUM_DRAWS, Augmentation, draw
+from slyk.views.single import View, apply, center, view
 from tests.drawn import SMALL_SPEC
 
 SPEC = CropSpec(480.0, 600.0, 112, 1.4, 60, 1.6, 1.6)
@@ -101,9 +102,13 @@ def test_a_mirror_mirrors_the_picture() -> None:
 
 
 def test_a_turn_by_hand() -> None:
-    """Who looks image-right, in a picture turned counter-clockwise by a quarter, looks up."""
-    np.testing.assert_allclose(_Turn(math.pi / 2, False).of_vector(np.array([1.0, 0, 0])), [0, -1, 0], atol=1e-12)
-    np.testing.assert_allclose(_Turn(0.0, True).of_vector(np.array([1.0, 2, 3])), [-1, 2, 3])
+    """Who looks image-right, in a picture turned counter-clockwise by 45 degrees, looks right and up; then mirrored."""
+    uniform = np.full((2, NUM_DRAWS), 0.5)
+    uniform[:, 0], uniform[:, 1], uniform[:, 2] = 0.0, 1.0, (0.9, 0.0)
+    turns = draw(Augmentation(rotate=1.0, rotate_deg=45.0, flip=0.5), uniform, SPEC, 96).turn
+    half = math.sqrt(0.5)
+    np.testing.assert_allclose(turns[0] @ [1.0, 0.0], [half, -half], atol=1e-12)
+    np.testing.assert_allclose(turns[1] @ [1.0, 0.0], [-half, half], atol=1e-12)
 
 
 def test_turns_are_isometric_and_stay_within_their_range() -> None:
@@ -135,8 +140,10 @@ def test_the_default_margins_bear_thirty_degrees(params: Params, spec: CropSpec,
     face, eye = filled(255, spec.face_square_px), filled(255, spec.eye_square_px)
     for square in (face, eye):
         square[[0, -1]] = square[:, [0, -1]] = 0
-    recipe = _Recipe(spec, params.pretrain.face_px, _Turn(math.radians(angle_deg), False), (1.0,) * 3, np.zeros((3, 2)))
-    seen = recipe.apply(sample_of(face, eye, eye, None))
+    uniform = np.full((1, NUM_DRAWS), 0.5)
+    uniform[0, :2] = 0.0, 0.5 + angle_deg / 60
+    draws = draw(Augmentation(rotate=1.0, rotate_deg=30.0), uniform, spec, params.pretrain.face_px)
+    seen = apply(sample_of(face, eye, eye, None), draws, params.pretrain.face_px)
     assert min(seen.face.min(), seen.right.min(), seen.left.min()) == 255
 
 

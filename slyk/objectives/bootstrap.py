@@ -1,8 +1,8 @@
 """BYOL (arXiv:2006.07733): the projection of one view predicts that of the other by a network that follows slowly.
 
 `equivariance: conditioned` is our addition. Views are turned and mirrored at random, and BYOL learns to forget how,
-and gaze with it. A predictor that is told the turn from its view to the other can predict what the turn changes, so that
-the embedding may keep it. `shuffled` tells it another sample's turn: a control with the same number of weights.
+and gaze with it. A predictor that is told the turn from its view to the other can predict what the turn changes, so
+that the embedding may keep it. `shuffled` tells it another sample's turn: a control with the same number of weights.
 """
 
 import copy

@@ -229,7 +229,7 @@ def loader(dataset: Augmented, plan: Plan, *, start: int, num_workers: int = 0) 
     places = _Places(plan, start)
     pinned = dataset.seeing.on_device and torch.cuda.is_available()
     # an item is a whole batch: nothing is left to collate
-    return DataLoader(dataset, sampler=places, batch_size=None, num_workers=num_workers, pin_memory=pinned)  # type: ignore[arg-type]
+    return DataLoader(dataset, sampler=places, batch_size=None, num_workers=num_workers, pin_memory=pinned)
 
 
 @dataclass(frozen=True)

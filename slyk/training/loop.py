@@ -74,7 +74,7 @@ def fit(
     Raises TrainingError with step and batch keys when the loss is not finite on any rank.
     """
     trainable.module.train()
-    losses = _Losses()
+    losses = _Losses(settings.device)
     watched: list[Tensor] = []
     began, waited = time.monotonic(), 0.0
     for step, (batch, seconds) in enumerate(_timed(batches), start=start):
@@ -100,8 +100,9 @@ def fit(
             metrics["waiting_share"] = waited / seconds
             yield Report(step + 1, metrics)
             trainable.module.train()
-            losses, watched = _Losses(), []  # so that a resumed run tells the same
+            losses, watched = _Losses(settings.device), []  # so that a resumed run tells the same
             began, waited = time.monotonic(), 0.0
+    losses.look()
 
 
 def _gradients(trainable: Trainable, batch: Batch, settings: Settings) -> Step:
@@ -121,25 +122,29 @@ def _gradients(trainable: Trainable, batch: Batch, settings: Settings) -> Step:
 
 
 class _Losses:
-    """The losses since the last report. One is looked at when the next is there: a GPU need not be waited for."""
+    """The losses since the last report. Those of a GPU are looked at a step later: it need not be waited for."""
 
-    def __init__(self) -> None:
+    def __init__(self, device: torch.device) -> None:
+        self._at_once = device.type == "cpu"
         self._values: list[float] = []
         self._next: tuple[Tensor, int, list[str]] | None = None
         self.count = 0
 
     def add(self, loss: Tensor, step: int, keys: list[str]) -> None:
-        """The loss of this worker. Raises TrainingError for the one before."""
-        self._look()
+        """The loss of this worker. Raises TrainingError for it or, on a GPU, for the one before."""
+        self.look()
         self._next = (ranks.total(loss.float()), step, keys)
         self.count += 1
+        if self._at_once:
+            self.look()
 
     def mean(self) -> float:
         """Over steps and workers. Raises TrainingError."""
-        self._look()
+        self.look()
         return sum(self._values) / len(self._values)
 
-    def _look(self) -> None:
+    def look(self) -> None:
+        """At the last loss. Raises TrainingError where it is not finite, on all workers together."""
         if self._next is None:
             return
         (loss, step, keys), self._next = self._next, None

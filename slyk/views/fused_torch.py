@@ -40,7 +40,7 @@ def apply(stored: Stored, draws: Draws, face_px: int, *, eyes: bool) -> Images:
     kernels = there(_kernels(draws.sigma[blurred]))
     solarize = there(draws.solarize)[:, None, None, None] > 0
     for i, part in enumerate(parts):
-        colored = torch.baddbmm(offset, color, part.flatten(2)).unflatten(2, part.shape[2:]).clamp_(0, 255)
+        colored = torch.baddbmm(offset, color, part.flatten(2)).view_as(part).clamp_(0, 255)
         if len(blurred):
             colored[rows] = _blur(colored[rows], kernels)
         levels = colored.round_()
@@ -59,7 +59,7 @@ def _warp(images: Tensor, warp: Tensor, size: tuple[int, int]) -> Tensor:
         indexing="ij",
     )
     places = torch.stack([x, y, torch.ones_like(x)]).flatten(1)  # (3, rows columns)
-    grid = (warp @ places).mT.unflatten(1, size)
+    grid = (warp @ places).mT.reshape(-1, rows, columns, 2)
     grid = (2 * grid + 1) / images.shape[1] - 1
     pictures = images.permute(0, 3, 1, 2).float()
     return F.grid_sample(pictures, grid, mode="bilinear", padding_mode="border", align_corners=False)

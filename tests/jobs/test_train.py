@@ -1,13 +1,18 @@
 """Training through a real Ray Train: pretrain, finetune, kill -9 of a worker, a loss that is not finite."""
 
+import random
 import re
 import shutil
+import time
+from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 
 import pandas as pd
 import pytest
 import torch
+from mlflow import MlflowClient
+from mlflow.entities import Run
 
 from jobs.finetune import FinetuneRecipe
 from jobs.pretrain import PretrainRecipe, provenance, training_sources
@@ -18,7 +23,7 @@ from slyk.datasets.protocols import Filter
 from slyk.errors import DataMissingError
 from slyk.models.pmn import PMN
 from slyk.shards import manifest
-from slyk.training.batches import Plan, Samples
+from slyk.training.batches import Plan
 from tests.drawn import draw_raw_set, write_shards
 from tests.stages import kill, processes_of, run, small_params, start, wait_for, write_params
 
@@ -108,9 +113,9 @@ def test_every_parameter_is_optimized_once(recipe: FinetuneRecipe, small: Params
 
 
 def test_recipes_show_one_view_or_two(recipe: FinetuneRecipe, small: Params) -> None:
-    samples = Samples([source.opened() for source in recipe.sources])
-    assert len(recipe.dataset(samples)[0, 0][0]) == 1
-    assert len(PretrainRecipe.of(small, recipe.sources).dataset(samples)[0, 0][0]) == 2
+    assert len(recipe.seeing(recipe.module()).augmentations) == 1
+    pretrain = PretrainRecipe.of(small, recipe.sources)
+    assert len(pretrain.seeing(pretrain.module()).augmentations) == 2
 
 
 @pytest.fixture(scope="module")
@@ -154,19 +159,87 @@ def test_kill_9_of_a_worker_changes_nothing(root: Path) -> None:
     pretrain(root, "models/undisturbed", num_workers=0)
     arguments = ("--shards", SHARDS, "--out", "models/disturbed")
     stage = start(root, "jobs.pretrain", *arguments, SLYK_NUM_CPUS="1", SLYK_NUM_WORKERS="1")
-    wait_for(lambda: len(list((root / ".slyk/runs").glob("pretrain-*/checkpoint_*"))) >= 2, "two checkpoints")
+    wait_for(lambda: len(checkpoints_of(root)) >= 2, "two checkpoints")
     (worker,) = [number for number, name in processes_of(root).items() if re.match("ray::.*TrainWorker", name)]
     kill(worker)
     said, _ = stage.communicate(timeout=500)
     assert stage.returncode == 0, said
     assert "worker 0 failed, going back to the last checkpoint" in said
-    one, other = load_bundle(root / "models/undisturbed"), load_bundle(root / "models/disturbed")
-    assert set(one.state) == set(other.state)
-    for name, tensor in one.state.items():
-        assert torch.equal(other.state[name], tensor), name
-    assert one.config == other.config
-    histories = [(root / f"models/{name}/history.csv").read_bytes() for name in ("undisturbed", "disturbed")]
-    assert histories[0] == histories[1]
+    assert_same_bundles(root / "models/undisturbed", root / "models/disturbed")
+
+
+@pytest.mark.slow
+@pytest.mark.filterwarnings("ignore:The ``noload`` loader strategy")  # of MLflow
+def test_kill_9_three_times_of_two_workers_changes_nothing(root: Path) -> None:
+    """With dropout and sums over workers in the loss; MLflow has one run of it, with each step once."""
+    write_params(root, pretrain={"epochs": 12, "objective": "region_awareness"})
+    arguments = ("jobs.pretrain", "--shards", SHARDS, "--out")
+    run(root, *arguments, "models/undisturbed", SLYK_NUM_CPUS="2", SLYK_NUM_WORKERS="2")
+    stage = start(root, *arguments, "models/disturbed", SLYK_NUM_CPUS="2", SLYK_NUM_WORKERS="2")
+    rng, killed = random.Random(5), set[int]()
+    for number in range(3):
+        wait_for(lambda number=number: len(checkpoints_of(root)) > 2 * number, "a checkpoint")  # type: ignore[misc]
+        time.sleep(rng.random() / 2)
+        workers = [
+            pid
+            for pid, name in sorted(processes_of(root).items())
+            if re.match("ray::.*TrainWorker", name) and pid not in killed
+        ]
+        victim = rng.choice(workers)
+        kill(victim)
+        killed |= set(workers)
+    said, _ = stage.communicate(timeout=500)
+    assert stage.returncode == 0, said
+    assert len(re.findall(r"worker \d failed, going back to the last checkpoint", said)) >= 3
+    assert_same_bundles(root / "models/undisturbed", root / "models/disturbed")
+    steps = metric_steps(root, "loss")
+    assert len(steps) == 12 and steps == sorted(set(steps))
+
+
+@pytest.mark.slow
+@pytest.mark.filterwarnings("ignore:The ``noload`` loader strategy")
+def test_kill_9_of_all_is_gone_on_from_by_the_next_start(root: Path) -> None:
+    """The MLflow run of the second start tells of the steps before it too; the first is marked as killed."""
+    write_params(root, pretrain={"epochs": 14})
+    pretrain(root, "models/undisturbed", num_workers=0)
+    arguments = ("--shards", SHARDS, "--out", "models/disturbed")
+    stage = start(root, "jobs.pretrain", *arguments, SLYK_NUM_CPUS="1", SLYK_NUM_WORKERS="1")
+    wait_for(lambda: len(checkpoints_of(root)) >= 3, "three checkpoints")
+    for number in [stage.pid, *processes_of(root)]:
+        with suppress(ProcessLookupError):
+            kill(number)
+    stage.communicate(timeout=60)
+    said = pretrain(root, "models/disturbed", num_workers=1)
+    assert "pretrain: going on from the checkpoints in" in said
+    assert_same_bundles(root / "models/undisturbed", root / "models/disturbed")
+    steps = metric_steps(root, "loss")
+    assert len(steps) == 14 and steps == sorted(set(steps))
+    assert [run.info.status for run in runs_of(root)][:2] == ["FINISHED", "KILLED"]
+
+
+def checkpoints_of(root: Path) -> list[Path]:
+    return list((root / ".slyk/runs").glob("pretrain-*/checkpoint_*"))
+
+
+def assert_same_bundles(one: Path, other: Path) -> None:
+    a, b = load_bundle(one), load_bundle(other)
+    assert a.config == b.config and set(a.state) == set(b.state)
+    for name, tensor in a.state.items():
+        assert torch.equal(b.state[name], tensor), name
+    assert (one / "history.csv").read_bytes() == (other / "history.csv").read_bytes()
+
+
+def runs_of(root: Path) -> list[Run]:
+    """Newest first."""
+    client = MlflowClient(tracking_uri=f"sqlite:///{root / 'mlflow.db'}")
+    ids = [experiment.experiment_id for experiment in client.search_experiments()]
+    return list(client.search_runs(ids, order_by=["attributes.start_time DESC"]))
+
+
+def metric_steps(root: Path, name: str) -> list[int]:
+    """Steps of a metric in the newest run."""
+    client = MlflowClient(tracking_uri=f"sqlite:///{root / 'mlflow.db'}")
+    return [metric.step for metric in client.get_metric_history(runs_of(root)[0].info.run_id, name)]
 
 
 @pytest.mark.slow

@@ -65,27 +65,6 @@ def test_sinkhorn_makes_regions_even() -> None:
     assert shares.sum(dim=0).max() > 150 and (even.sum(dim=0) - 50).abs().max() < 1
 
 
-def test_sinkhorn_of_two_workers_is_that_of_all_pixels() -> None:
-    """A worker that holds half of the pixels, and adds what the other half sums up to."""
-    shares = torch.softmax(2 * drawn(12, 4), dim=1)
-    halves, step = [shares[:6].clone(), shares[6:].clone()], [0]
-    # what the whole plan sums up to in each question, in order: the count, the total, then the regions of each round
-    answers: list[Tensor] = []
-
-    def asked(value: Tensor) -> Tensor:
-        answers.append(value)
-        return value
-
-    whole = sinkhorn(shares, asked)
-
-    def answered(value: Tensor) -> Tensor:
-        step[0] += 1
-        return answers[step[0] - 1]
-
-    torch.testing.assert_close(sinkhorn(halves[0], answered), whole[:6])
-    assert step[0] == len(answers) == 5
-
-
 def test_relations_by_a_formula() -> None:
     online, target = torch.tanh(drawn(6, 3)), torch.tanh(drawn(6, 3, seed=1))
 

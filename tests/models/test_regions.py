@@ -14,7 +14,9 @@ CHANNELS, WIDTH, REGIONS = 12, 16, 5
 @pytest.fixture
 def neck() -> RegionNeck:
     torch.manual_seed(0)
-    return RegionNeck(CHANNELS, hidden=24, width=WIDTH, num_regions=REGIONS).eval()
+    neck = RegionNeck(CHANNELS, hidden=24, width=WIDTH, num_regions=REGIONS)
+    neck(features(8, seed=9))  # what regions usually look like is known from training
+    return neck.eval()
 
 
 def features(batch: int = 3, seed: int = 1) -> torch.Tensor:
@@ -44,6 +46,9 @@ def test_what_is_embedded_of_a_region_is_the_weighted_mean_of_the_map(neck: Regi
 def test_faces_of_a_batch_share_the_embeddings_of_regions(neck: RegionNeck) -> None:
     """A face alone has other heatmaps than in company; scores are cosines with the mean of all."""
     given = features()
+    neck.train()
+    for part in (neck.queries, neck.places, neck.face, neck.regions):
+        part.eval()
     together, alone = neck(given), neck(given[:1])
     assert not torch.allclose(together.scores[0], alone.scores[0])
     shared = normalize(neck.queries(given).mean(dim=0), dim=-1)
@@ -80,3 +85,15 @@ def test_a_layer_ends_normalized() -> None:
     content = layer(torch.zeros(2, 4, WIDTH), torch.randn(2, 4, WIDTH), *torch.randn(2, 2, 9, WIDTH))
     torch.testing.assert_close(content.mean(dim=2), torch.zeros(2, 4), rtol=0, atol=1e-5)
     torch.testing.assert_close(content.var(dim=2, unbiased=False), torch.ones(2, 4), rtol=0, atol=1e-3)
+
+
+def test_evaluation_knows_regions_by_a_moving_average(neck: RegionNeck) -> None:
+    """Of momentum 0.9; a face then looks the same alone as in company, and looking changes nothing."""
+    given, before = features(), neck.usual.clone()
+    torch.testing.assert_close(neck(given).scores[0], neck(given[:1]).scores[0])
+    assert torch.equal(neck.usual, before)
+    neck.train()
+    neck.queries.eval()
+    wanted = neck.queries(given).mean(dim=0)
+    neck(given)
+    torch.testing.assert_close(neck.usual, 0.9 * before + 0.1 * wanted.detach())

@@ -8,8 +8,9 @@ from slyk.losses.cosine import symmetric_negative_cosine
 from slyk.losses.regions import instance_loss, region_loss, relation_loss
 from slyk.models.encoder import Encoder
 from slyk.objectives import OBJECTIVES
+from slyk.objectives.bootstrap import Bootstrap
 from slyk.objectives.byol import BYOL
-from slyk.objectives.objective import Objective, Pair
+from slyk.objectives.objective import Objective, ObjectiveConfig, Pair
 from slyk.objectives.pretraining import Pretraining
 from slyk.objectives.region_awareness import RegionAwareness, pixels
 from slyk.training.batches import Batch
@@ -24,13 +25,22 @@ def name(request: pytest.FixtureRequest) -> str:
     return str(request.param)
 
 
-def made(name: str) -> Objective:
+def made(name: str, **more: object) -> Objective:
     torch.manual_seed(0)
-    return OBJECTIVES[name](Encoder(CONFIG), projector_hidden=32, projector_out=16, momentum=0.9)
+    return OBJECTIVES[name](Encoder(CONFIG), ObjectiveConfig(32, 16, momentum=0.9, **more))  # type: ignore[arg-type]
+
+
+def turns(num: int) -> Tensor:
+    """Turns about any angle, every other one of a mirror image."""
+    angle = torch.linspace(-3, 3, num)
+    mirror = torch.tensor([1.0, -1.0]).repeat(num)[:num]
+    return torch.stack(
+        [torch.stack([mirror * angle.cos(), angle.sin()], -1), torch.stack([-mirror * angle.sin(), angle.cos()], -1)], 1
+    )
 
 
 def pair(num: int = 8) -> Pair:
-    return Pair(random_images(num, seed=1), random_images(num, seed=2))
+    return Pair(random_images(num, seed=1), random_images(num, seed=2), turns(num))
 
 
 def targets(module: Objective) -> dict[str, Tensor]:
@@ -41,6 +51,8 @@ def online(module: Objective, name: str) -> Tensor:
     """The parameter that one of the target follows."""
     followed = dict(module.named_parameters())
     own = name.removeprefix("target_")
+    if isinstance(module, BYOL) and own.startswith("encoder."):
+        own = own.replace("encoder.", "face.")
     return followed[own if own in followed else f"encoder.{own}"]
 
 
@@ -71,8 +83,8 @@ def test_loss_and_embeddings(name: str) -> None:
 
 def test_the_loss_is_symmetric_in_the_views(name: str) -> None:
     module = made(name).eval()
-    a, b = pair()
-    assert module(Pair(a, b))[0].item() == pytest.approx(module(Pair(b, a))[0].item(), abs=1e-5)
+    a, b, turn = pair()
+    assert module(Pair(a, b, turn))[0].item() == pytest.approx(module(Pair(b, a, turn.mT))[0].item(), abs=1e-5)
 
 
 def test_the_moving_average_by_hand(name: str) -> None:
@@ -96,8 +108,8 @@ def test_byol_is_what_its_parts_say() -> None:
     module = made("byol").eval()
     assert isinstance(module, BYOL)
     views = pair()
-    seen = [module.encoder.face(module.encoder.normalize(view.face)).mean(dim=(2, 3)) for view in views]
-    predictions = [module.predictor(module.projector(part)) for part in seen]
+    seen = [module.encoder.face(module.encoder.normalize(view.face)).mean(dim=(2, 3)) for view in views[:2]]
+    predictions = [module.predictor(module.projector(part), views.turn) for part in seen]
     found = [module.target_projector(part) for part in seen]  # networks are equal at first
     torch.testing.assert_close(module(views)[0], symmetric_negative_cosine(*predictions, *found))
 
@@ -107,7 +119,7 @@ def test_region_awareness_is_what_its_parts_say() -> None:
     module = made("region_awareness").eval()
     assert isinstance(module, RegionAwareness)
     views = pair()
-    one, two = (module.neck(module.encoder.face(module.encoder.normalize(view.face))) for view in views)
+    one, two = (module.regions(view) for view in views[:2])
     expected = torch.zeros(())
     for seen, other in ((one, two), (two, one)):
         regions = module.region_predictor(seen.regions.flatten(0, 1)).reshape(seen.regions.shape)
@@ -129,7 +141,8 @@ def test_pretraining_drives_it_and_the_loss_falls(name: str) -> None:
     module = made(name)
     trainable = Pretraining(module)
     optimizer = adamw([(module, 3e-3)], weight_decay=0.0)
-    batch = Batch(tuple(pair(8)), torch.full((8, 2), torch.nan), [])
+    *views, turn = pair(8)
+    batch = Batch(tuple(views), turn, torch.full((8, 2), torch.nan), [])
     losses, watched = [], []
     for step in range(10):
         result = trainable.forward(batch)
@@ -143,3 +156,44 @@ def test_pretraining_drives_it_and_the_loss_falls(name: str) -> None:
     metrics = trainable.metrics(watched, batch)
     assert set(metrics) == {"embedding_std", "embedding_rank"}
     assert metrics["embedding_rank"] > 1
+
+
+@pytest.mark.parametrize("name", ["byol", "mbyol"])
+def test_a_told_turn_changes_the_prediction(name: str) -> None:
+    """And the wrong one that the control is told is that of another sample."""
+    views = pair()
+    other = views._replace(turn=views.turn.flip(0))
+    plain, told, wrong = (made(name, equivariance=kind).eval() for kind in ("none", "conditioned", "shuffled"))
+    assert torch.equal(plain(views)[0], plain(other)[0])
+    assert not torch.equal(told(views)[0], told(other)[0])
+    rolled = views._replace(turn=views.turn.roll(1, 0))
+    assert isinstance(wrong, Bootstrap) and isinstance(told, Bootstrap)
+    assert [p.shape for p in wrong.parameters()] == [p.shape for p in told.parameters()]
+    torch.testing.assert_close(wrong(views)[0], told(rolled)[0])
+
+
+def test_each_view_is_told_the_turn_to_the_other() -> None:
+    module = made("byol", equivariance="conditioned").eval()
+    assert isinstance(module, BYOL)
+    views = pair()
+    seen = [module.projector(module.embed(view)) for view in views[:2]]
+    predictions = [module.predictor(seen[0], views.turn), module.predictor(seen[1], views.turn.mT)]
+    found = [module.target_projector(module.embed(view)) for view in views[:2]]
+    torch.testing.assert_close(module(views)[0], symmetric_negative_cosine(*predictions, *found))
+
+
+def test_views_together_share_statistics_only(name: str) -> None:
+    """In evaluation, where statistics are fixed, nothing changes; in training they are those of both views."""
+    apart, together = made(name), made(name, together=True)
+    views = pair()
+    assert not torch.equal(apart.train()(views)[0], together.train()(views)[0])
+    for module in (apart, together):
+        module.load_state_dict(made(name).state_dict())
+        module.eval()
+    torch.testing.assert_close(apart(views)[0], together(views)[0])
+
+
+def test_probes_read_what_is_trained(name: str) -> None:
+    module = made(name).eval()
+    views = pair()
+    torch.testing.assert_close(module.embed(views.first).detach(), module(views)[1])

@@ -3,6 +3,7 @@
 import math
 
 import pytest
+import torch
 from torch import Tensor, nn
 
 from slyk.losses.explained_variance import Scope
@@ -26,7 +27,7 @@ class Fixed(nn.Module):
         return self.answer * 1
 
 
-BATCH = Batch((random_images(3),), TARGET.float(), ["a", "b", "c"])
+BATCH = Batch((random_images(3),), torch.eye(2).expand(3, 2, 2), TARGET.float(), ["a", "b", "c"])
 
 
 @pytest.mark.parametrize("scope", list(BY_HAND))

@@ -20,6 +20,7 @@ class Line:
     def __init__(self) -> None:
         torch.manual_seed(0)
         self.module: nn.Module = nn.Sequential(nn.Linear(2, 2), nn.Dropout(0.2))
+        self.wrapped = self.module
         self.steps: list[tuple[int, int]] = []
 
     def forward(self, batch: Batch) -> Step:
@@ -38,7 +39,8 @@ def batches(start: int, num_steps: int, *, spoiled: int = -1) -> Iterator[Batch]
         labels = torch.randn(4, 2, generator=torch.Generator().manual_seed(step))
         if step == spoiled:
             labels[1] = torch.nan
-        yield Batch((Images(NO_IMAGE, NO_IMAGE, NO_IMAGE),), labels, [f"s{step}/{i}" for i in range(4)])
+        keys = [f"s{step}/{i}" for i in range(4)]
+        yield Batch((Images(NO_IMAGE, NO_IMAGE, NO_IMAGE),), torch.eye(2).expand(4, 2, 2), labels, keys)
 
 
 def settings(num_steps: int, clip_norm: float | None = None, precision: str = "fp32") -> Settings:
@@ -58,7 +60,7 @@ def test_reports_come_when_asked_for() -> None:
     reports = run(line)
     assert [report.step for report in reports] == [5, 10]
     assert line.steps == [(step, 10) for step in range(10)]
-    assert set(reports[0].metrics) == {"loss", "learning_rate", "num_watched", "samples_per_second"}
+    assert set(reports[0].metrics) == {"loss", "learning_rate", "num_watched", "samples_per_second", "waiting_share"}
     assert reports[0].metrics["num_watched"] == 4
     assert reports[0].metrics["learning_rate"] == pytest.approx(0.1 / 5)
     assert reports[1].metrics["learning_rate"] == pytest.approx(0.1 / 10)

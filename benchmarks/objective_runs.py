@@ -1,0 +1,188 @@
+"""Training runs of the experiment on objectives: what is compared, and one run, resumable, without Ray."""
+
+import json
+import time
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from slyk.config import Params
+from slyk.datasets.protocols import roles
+from slyk.files import digest
+from slyk.models.encoder import Encoder, EncoderConfig, Images
+from slyk.objectives import OBJECTIVES
+from slyk.objectives.objective import Objective, ObjectiveConfig
+from slyk.objectives.pretraining import Pretraining
+from slyk.shards import manifest
+from slyk.shards.read import ShardSet
+from slyk.training import checkpoint
+from slyk.training.batches import Augmented, Batch, Plan, Samples, Seeing, loader
+from slyk.training.loop import Settings, Step, Trainable, adamw, channels_last, fit, resolve_precision
+from slyk.training.schedules import warmup_cosine
+from slyk.views.augmentation import Augmentation
+
+BATCH = 64
+WARMUP_EPOCHS = 5.0
+MOMENTUM = 0.99  # of the target at first; 0.996 is for runs of ten times as many steps
+WEIGHT_DECAY = 0.05
+SLYK_VIEWS = Augmentation(
+    flip=0.5, rotate=0.5, rotate_deg=30.0, blur=0.5, gray=0.2, shift_mm=3.0, scale=0.1, light=0.2
+)  # of params.yaml, and some light
+UPRIGHT = replace(SLYK_VIEWS, flip=0.0, rotate=0.0)
+FRA_FIRST = Augmentation(flip=0.5, crop=1.0, jitter=0.8, gray=0.2, blur=1.0)
+FRA_SECOND = replace(FRA_FIRST, blur=0.1, solarize=0.2)
+MAE_VIEWS = Augmentation(flip=0.5, crop=1.0)
+LABELLED_VIEWS = Augmentation(
+    flip=0.5, rotate=0.3, rotate_deg=5.0, blur=0.1, blur_sigma=(0.1, 0.8), gray=0.1, shift_mm=2.0, scale=0.06, light=0.2
+)  # of fine-tuning in params.yaml
+
+
+@dataclass(frozen=True)
+class Way:
+    """One way to train. objective: of OBJECTIVES, or `supervised`, or `random` for none."""
+
+    objective: str
+    views: tuple[Augmentation, ...] = (SLYK_VIEWS, SLYK_VIEWS)
+    backbone: str = "resnet18"
+    face_px: int = 96
+    learning_rate: float = 6e-4
+    extra: dict[str, Any] = field(default_factory=dict)
+    encoder: dict[str, Any] = field(default_factory=dict)
+
+    def module(self) -> Objective:
+        """With random weights; those of `supervised` and `random` are an mBYOL that is never asked for its loss."""
+        encoder = Encoder(EncoderConfig(self.backbone, width=256, heads=4, layers=1, **self.encoder))
+        config = ObjectiveConfig(projector_hidden=1024, projector_out=256, momentum=MOMENTUM, **self.extra)
+        return OBJECTIVES.get(self.objective, OBJECTIVES["mbyol"])(encoder, config)
+
+
+WAYS: dict[str, Way] = {
+    "mbyol": Way("mbyol"),
+    "mbyol, conditioned": Way("mbyol", extra={"equivariance": "conditioned"}),
+    "mbyol, shuffled condition": Way("mbyol", extra={"equivariance": "shuffled"}),
+    "mbyol, no turns": Way("mbyol", (UPRIGHT, UPRIGHT)),
+    "byol": Way("byol"),
+    "region_awareness": Way("region_awareness", (FRA_FIRST, FRA_SECOND), face_px=112, encoder={"stride": 16}),
+    "masked": Way("masked", (MAE_VIEWS,), "vit_tiny", learning_rate=1e-3),
+    "random init": Way("random"),
+    "supervised": Way("supervised", (LABELLED_VIEWS,), learning_rate=1e-3),
+}
+
+
+class Supervised:
+    """The reference: gaze from the same embedding by one linear layer, which shares the objective's fate."""
+
+    def __init__(self, module: Objective) -> None:
+        self.module = self.wrapped = module
+        module.add_module("gaze", nn.Linear(module.encoder.config.width, 3))
+
+    def forward(self, batch: Batch) -> Step:
+        found = self.answer(batch.views[0])
+        return Step((found - vectors(batch.gaze)).abs().mean(), found.detach())
+
+    def answer(self, images: Images) -> Tensor:
+        """Directions (B, 3), not of unit length."""
+        return torch.as_tensor(self.module.get_submodule("gaze")(self.module.embed(images)).float())
+
+    def after_step(self, step: int, num_steps: int) -> None:
+        """Nothing follows a supervised step."""
+
+    def metrics(self, watched: list[Tensor], batch: Batch) -> dict[str, float]:
+        return {}
+
+
+def vectors(pitchyaw: Tensor) -> Tensor:
+    """Unit vectors (B, 3), as slyk.geometry.angles.vector_from_pitchyaw."""
+    pitch, yaw = pitchyaw.unbind(1)
+    return torch.stack([-pitch.cos() * yaw.sin(), -pitch.sin(), -pitch.cos() * yaw.cos()], dim=1)
+
+
+def trainable_of(way: Way) -> Trainable:
+    """Raises KeyError for an unknown objective."""
+    module = way.module()
+    return Supervised(module) if way.objective == "supervised" else Pretraining(module)
+
+
+def people(params: Params, shards: Path) -> tuple[tuple[str, ...], tuple[str, ...]]:
+    """Groups to learn from and groups that nothing ever learns from."""
+    found = roles(manifest.load(shards), **params.protocol.of(shards.name))
+    return found.train, found.test
+
+
+def train(way: Way, *, seed: int, epochs: int, shards: Path, groups: tuple[str, ...], folder: Path) -> Path:
+    """Trains, or goes on where a run was ended, in `folder`; returns the checkpoint's folder. 0 epochs: as drawn."""
+    samples = Samples([ShardSet[Any].open(shards, groups)])
+    plan = Plan(len(samples), BATCH, max(1, epochs), seed)
+    fingerprint = digest(
+        {"way": repr(way), "seed": seed, "epochs": epochs, "manifest": samples.sets[0].manifest.digest}
+    )
+    torch.manual_seed(seed)
+    precision = resolve_precision("auto", torch.device("cpu"))
+    trainable = trainable_of(way)
+    module = channels_last(trainable.module, precision)
+    optimizer = adamw([(module, way.learning_rate)], weight_decay=WEIGHT_DECAY)
+    start, history = 0, list[dict[str, float]]()
+    folder.mkdir(parents=True, exist_ok=True)
+    if (folder / checkpoint.NAME).is_file():
+        state = checkpoint.load(folder, fingerprint=fingerprint)
+        module.load_state_dict(state["module"])
+        optimizer.load_state_dict(state["optimizer"])
+        start, history = int(state["step"]), state["history"]
+    if epochs == 0 or start == plan.num_steps:
+        return save(folder, module, optimizer, start, history, fingerprint)
+    settings = Settings(
+        plan.num_steps,
+        seed,
+        lambda step: warmup_cosine(step, num_steps=plan.num_steps, num_warmup=plan.steps_at(WARMUP_EPOCHS)),
+        precision,
+        None,
+        torch.device("cpu"),
+    )
+    seeing = Seeing(way.face_px, way.views, seed, eyes=getattr(module, "sees_eyes", False))
+    batches = loader(Augmented(samples, seeing), plan, start=start)
+    report_at = {plan.steps_at(epoch) for epoch in range(1, epochs + 1)}
+    began = time.process_time()
+    for report in fit(trainable, optimizer, batches, settings, start=start, report_at=report_at):
+        history.append({"step": report.step, "cpu_s": time.process_time() - began, **report.metrics})
+        began = time.process_time()
+        print(json.dumps({k: round(v, 4) for k, v in history[-1].items()}), flush=True)
+        save(folder, module, optimizer, report.step, history, fingerprint)
+    return folder
+
+
+def save(
+    folder: Path, module: nn.Module, optimizer: torch.optim.Optimizer, step: int, history: list[Any], fingerprint: str
+) -> Path:
+    """Whole or not at all."""
+    made = folder / "made"
+    made.mkdir(exist_ok=True)
+    checkpoint.save(made, module=module, optimizer=optimizer, step=step, history=history, fingerprint=fingerprint)
+    (made / checkpoint.NAME).replace(folder / checkpoint.NAME)
+    return folder
+
+
+def seconds_per_step(way: Way, shards: Path, groups: tuple[str, ...], steps: int = 8) -> float:
+    """CPU seconds of a step, after two to warm up."""
+    samples = Samples([ShardSet[Any].open(shards, groups)])
+    torch.manual_seed(0)
+    trainable = trainable_of(way)
+    precision = resolve_precision("auto", torch.device("cpu"))
+    module = channels_last(trainable.module, precision)
+    seeing = Seeing(way.face_px, way.views, 0, eyes=getattr(module, "sees_eyes", False))
+    settings = Settings(steps + 2, 0, lambda step: 0.0, precision, None, torch.device("cpu"))
+    plan = Plan(len(samples), BATCH, 1, 0)
+    reports = fit(
+        trainable,
+        adamw([(module, 1e-3)], weight_decay=0.0),
+        loader(Augmented(samples, seeing), plan, start=0),
+        settings,
+        start=0,
+        report_at={2, steps + 2},
+    )
+    next(reports)
+    began = time.process_time()
+    next(reports)
+    return (time.process_time() - began) / steps
