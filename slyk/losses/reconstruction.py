@@ -7,8 +7,9 @@ EPS = 1e-6  # on the variance: a patch of one colour
 
 def patches(images: Tensor, size: int) -> Tensor:
     """Images (B, C, H, W) -> their patches (B, N, size^2 C), row by row, within each row by row, then by channel."""
-    places = images.unflatten(3, (-1, size)).unflatten(2, (-1, size))  # (B, C, h, size, w, size)
-    return places.permute(0, 2, 4, 3, 5, 1).flatten(1, 2).flatten(2)
+    batch, channels, height, width = images.shape
+    places = images.reshape(batch, channels, height // size, size, width // size, size)
+    return places.permute(0, 2, 4, 3, 5, 1).reshape(batch, -1, size * size * channels)
 
 
 def reconstruction_loss(prediction: Tensor, pixels: Tensor) -> Tensor:
