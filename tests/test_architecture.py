@@ -46,7 +46,7 @@ LAYERS: dict[str, set[str]] = {  # a part of slyk -> the parts that it may impor
     "views": {"geometry", "models", "shards"},
     "losses": {"ranks"},
     "training": {"errors", "models", "ranks", "shards", "views"},
-    "objectives": {"losses", "models", "training"},
+    "objectives": {"errors", "losses", "models", "training"},
     "tasks": {"geometry", "losses", "models", "training"},
     "bundle": {"errors", "files", "models", "shards"},
     "inference": {"bundle", "datasets", "geometry", "landmarks", "models", "photos", "shards", "training", "views"},
