@@ -4,7 +4,7 @@ import json
 import time
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor, nn
@@ -20,7 +20,7 @@ from slyk.shards import manifest
 from slyk.shards.read import ShardSet
 from slyk.training import checkpoint
 from slyk.training.batches import Augmented, Batch, Plan, Samples, Seeing, loader
-from slyk.training.loop import Settings, Step, Trainable, adamw, channels_last, fit, resolve_precision
+from slyk.training.loop import Settings, Step, adamw, channels_last, fit, resolve_precision
 from slyk.training.schedules import warmup_cosine
 from slyk.views.augmentation import Augmentation
 
@@ -102,7 +102,14 @@ def vectors(pitchyaw: Tensor) -> Tensor:
     return torch.stack([-pitch.cos() * yaw.sin(), -pitch.sin(), -pitch.cos() * yaw.cos()], dim=1)
 
 
-def trainable_of(way: Way) -> Trainable:
+class Run(NamedTuple):
+    """What was trained, and a row an epoch: step, loss, CPU seconds and more."""
+
+    trainable: Pretraining | Supervised
+    history: list[dict[str, float]]
+
+
+def trainable_of(way: Way) -> Pretraining | Supervised:
     """Raises KeyError for an unknown objective."""
     module = way.module()
     return Supervised(module) if way.objective == "supervised" else Pretraining(module)
@@ -114,15 +121,16 @@ def people(params: Params, shards: Path) -> tuple[tuple[str, ...], tuple[str, ..
     return found.train, found.test
 
 
-def train(way: Way, *, seed: int, shards: Path, groups: tuple[str, ...], folder: Path) -> nn.Module:
-    """Trains, or goes on where a run was ended, in `folder`; what was trained."""
+def train(way: Way, *, seed: int, shards: Path, groups: tuple[str, ...], folder: Path) -> Run:
+    """Trains, or goes on where a run was ended, in `folder`."""
     samples = Samples([ShardSet[Any].open(shards, groups)])
     plan = Plan(len(samples), BATCH, max(1, way.epochs), seed)
     fingerprint = digest({"way": repr(way), "seed": seed, "manifest": samples.sets[0].manifest.digest})
     torch.manual_seed(seed)
     precision = resolve_precision("auto", torch.device("cpu"))
     trainable = trainable_of(way)
-    module = channels_last(trainable.module, precision)
+    module = trainable.module
+    channels_last(module, precision)
     optimizer = adamw([(module, way.learning_rate)], weight_decay=WEIGHT_DECAY)
     start, history = 0, list[dict[str, float]]()
     folder.mkdir(parents=True, exist_ok=True)
@@ -133,9 +141,9 @@ def train(way: Way, *, seed: int, shards: Path, groups: tuple[str, ...], folder:
         start, history = int(state["step"]), state["history"]
     if way.epochs == 0:
         estimate_statistics(module, samples, way, seed)
-        return module
+        return Run(trainable, history)
     if start == plan.num_steps:
-        return module
+        return Run(trainable, history)
     settings = Settings(
         plan.num_steps,
         seed,
@@ -144,7 +152,7 @@ def train(way: Way, *, seed: int, shards: Path, groups: tuple[str, ...], folder:
         None,
         torch.device("cpu"),
     )
-    seeing = Seeing(way.face_px, way.views, seed, eyes=getattr(module, "sees_eyes", False))
+    seeing = Seeing(way.face_px, way.views, seed, eyes=module.sees_eyes)
     batches = loader(Augmented(samples, seeing), plan, start=start)
     report_at = {plan.steps_at(epoch) for epoch in range(1, way.epochs + 1)}
     began = time.process_time()
@@ -153,13 +161,12 @@ def train(way: Way, *, seed: int, shards: Path, groups: tuple[str, ...], folder:
         began = time.process_time()
         print(json.dumps({k: round(v, 4) for k, v in history[-1].items()}), flush=True)
         save(folder, module, optimizer, report.step, history, fingerprint)
-    return module
+    return Run(trainable, history)
 
 
-def estimate_statistics(module: nn.Module, samples: Samples, way: Way, seed: int) -> None:
+def estimate_statistics(module: Objective, samples: Samples, way: Way, seed: int) -> None:
     """Batch norm of random weights learns the statistics of the training people, and nothing else does."""
     seeing = Seeing(way.face_px, way.views[:1], seed)
-    assert isinstance(module, Objective)
     module.train()
     with torch.no_grad():
         for batch in loader(Augmented(samples, seeing), Plan(len(samples), BATCH, 2, seed), start=0):
@@ -183,8 +190,9 @@ def seconds_per_step(way: Way, shards: Path, groups: tuple[str, ...], steps: int
     torch.manual_seed(0)
     trainable = trainable_of(way)
     precision = resolve_precision("auto", torch.device("cpu"))
-    module = channels_last(trainable.module, precision)
-    seeing = Seeing(way.face_px, way.views, 0, eyes=getattr(module, "sees_eyes", False))
+    module = trainable.module
+    channels_last(module, precision)
+    seeing = Seeing(way.face_px, way.views, 0, eyes=module.sees_eyes)
     settings = Settings(steps + 2, 0, lambda step: 0.0, precision, None, torch.device("cpu"))
     plan = Plan(len(samples), BATCH, 1, 0)
     reports = fit(

@@ -6,7 +6,6 @@ from numpy.typing import NDArray
 
 from slyk.geometry.angles import Array, pitchyaw_from_vector
 from slyk.training.probes import (
-    ALPHAS,
     CONTROLS,
     Seen,
     _left_out,
