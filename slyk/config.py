@@ -304,6 +304,12 @@ class Params(Section):
     evaluate: Evaluate
     promote: Promote
 
+    def dataset(self, name: str) -> Dataset:
+        """The set of a name. Raises ParamsError naming those that there are."""
+        if name not in self.datasets:
+            raise ParamsError(f"unknown data set {name}; params.yaml holds: {', '.join(self.datasets)}")
+        return self.datasets[name]
+
     @model_validator(mode="after")
     def _known_sets(self) -> Self:
         for name, used in (
