@@ -10,11 +10,14 @@ from slyk.training.embeddings import effective_rank, embedding_std
 from slyk.training.loop import Step
 from slyk.training.schedules import ema_momentum
 
+MOST_COMPARED = 256
+
 
 class Pretraining:
     """Views of samples through an objective. `wrapped` is the module as the workers share it (DDP), or itself.
 
-    least_deviation: of embeddings, see `embedding_std`; with less, `metrics` raises TrainingError in all workers.
+    least_deviation: of what the loss compares, see `embedding_std`; with less, `metrics` raises TrainingError in all
+    workers.
     """
 
     def __init__(self, module: Objective, wrapped: nn.Module | None = None, *, least_deviation: float = 0.0) -> None:
@@ -31,13 +34,27 @@ class Pretraining:
         self.module.after_step(ema_momentum(step, num_steps=num_steps, base=self.module.config.momentum))
 
     def metrics(self, watched: list[Tensor], batch: Batch) -> dict[str, float]:
-        embeddings = torch.cat(watched)
-        deviation = embedding_std(embeddings)
+        embeddings, deviation = torch.cat(watched), embedding_std(self._compared(batch))
         if deviation < self.least_deviation:
             raise TrainingError(
-                f"embeddings collapsed: after step {self._done} their deviation is {deviation:.2g}, and 1 is an even "
-                f"spread (pretrain.watch.least_deviation is {self.least_deviation:g}). Faces that differ look alike to "
-                "the network, and more steps would not bring it back. Lower learning_rate, raise batch_size or "
-                "momentum, or choose another objective in params.yaml; least_deviation 0 trains on regardless"
+                f"pretraining collapsed: after step {self._done} what the loss compares deviates by {deviation:.2g}, "
+                f"where 1 is an even spread and pretrain.watch.least_deviation is {self.least_deviation:g}. All faces "
+                "look alike to it, so that nothing is left to learn, and more steps would not bring it back. Lower "
+                "learning_rate, raise momentum or batch_size, or choose another objective in params.yaml; "
+                "least_deviation 0 trains on regardless"
             )
-        return {"embedding_std": deviation, "embedding_rank": effective_rank(embeddings)}
+        return {
+            "embedding_std": embedding_std(embeddings),
+            "embedding_rank": effective_rank(embeddings),
+            "compared_std": deviation,
+        }
+
+    @torch.no_grad()
+    def _compared(self, batch: Batch) -> Tensor:
+        """Of the first view of some of the batch. Embeddings would not tell: batch norm keeps them apart in a network
+        whose projections are all one (docs/methods.md)."""
+        self.module.eval()
+        try:
+            return self.module.compared(batch.part(slice(MOST_COMPARED)).views[0])
+        finally:
+            self.module.train()

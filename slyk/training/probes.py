@@ -36,37 +36,41 @@ def fit_ridge(
     features: NDArray[np.floating],
     targets: NDArray[np.floating],
     people: NDArray[np.str_],
+    *,
+    weights: Array | None = None,
     alphas: tuple[float, ...] = ALPHAS,
 ) -> Ridge:
-    """The least |X w + b - y|^2 + N alpha |w|^2 over features standardized to mean 0 and deviation 1, b unpenalized.
+    """The least sum_n weights_n |x_n W + b - y_n|^2 + N alpha |W|^2 over features of mean 0 and deviation 1, both by
+    weight; b is not penalized. weights (N,): of photos, with mean 1; None: all alike.
 
-    Of `alphas` the one with the least squared error for people (N,) left out, each in turn. Raises ValueError with
-    fewer than two people.
+    Of `alphas` the one with the least error, likewise by weight, for people (N,) left out, each in turn. Raises
+    ValueError with fewer than two people.
     """
     count = len(features)
     if len(np.unique(people)) < 2:
         raise ValueError(f"{count} photos of fewer than two people: nobody can be left out")
-    x = np.asarray(features, dtype=np.float64)
-    y = np.asarray(targets, dtype=np.float64)
-    mean, scale = x.mean(axis=0), x.std(axis=0)
+    shares = np.full(count, 1 / count) if weights is None else weights / weights.sum()
+    root = np.sqrt(count * shares)[:, None]
+    x, y = np.asarray(features, dtype=np.float64), np.asarray(targets, dtype=np.float64)
+    mean, middle = shares @ x, shares @ y
+    scale = np.sqrt(shares @ (x - mean) ** 2)
     scale[scale < 1e-9 * (1 + np.abs(mean))] = np.inf  # what never varies tells nothing
-    x = (x - mean) / scale
+    x = root * (x - mean) / scale
     values, vectors = np.linalg.eigh(x @ x.T)
     values = values.clip(0)
-    centred = vectors.T @ (y - y.mean(axis=0))
-    left_out = [_left_out(values, vectors, y, people, count * alpha) for alpha in alphas]
+    left_out = [_left_out(values, vectors, root, root * y, people, count * alpha) for alpha in alphas]
     alpha = alphas[int(np.argmin(left_out))]
-    weights = x.T @ (vectors @ (centred / (values + count * alpha)[:, None]))
-    return Ridge(mean, scale, weights, y.mean(axis=0), alpha)
+    found = x.T @ (vectors @ (vectors.T @ (root * (y - middle)) / (values + count * alpha)[:, None]))
+    return Ridge(mean, scale, found, middle, alpha)
 
 
-def _left_out(values: Array, vectors: Array, y: Array, people: NDArray[np.str_], penalty: float) -> float:
+def _left_out(values: Array, vectors: Array, root: Array, y: Array, people: NDArray[np.str_], penalty: float) -> float:
     """The squared error for people of whom the regression knew nothing, without fitting it anew for each.
 
     With the hat matrix H of all, the residuals of those left out are (I - H_pp)^-1 r_p: exact for a penalized least
-    squares whose scale of features stays as it is.
+    squares whose scale of features stays as it is. root (N, 1), which y is multiplied by, stands for the bias.
     """
-    hat = (vectors * (values / (values + penalty))) @ vectors.T + 1 / len(y)
+    hat = (vectors * (values / (values + penalty))) @ vectors.T + root @ root.T / len(y)
     residuals = y - hat @ y
     total = 0.0
     for person in np.unique(people):
@@ -108,18 +112,21 @@ def direction_probe(fitted: Seen, judged: Seen, name: str) -> dict[str, float]:
 
 def expression_probe(fitted: Seen, judged: Seen) -> dict[str, float]:
     """The mean share, over the classes that both have, of photos that a probe to all classes names rightly, and that
-    of guesses; nothing where labels are too few."""
+    of guesses; nothing where labels are too few.
+
+    One against all; each class weighs alike, as it does in the share.
+    """
     fitted, judged = (seen.where(seen.expressions != "") for seen in (fitted, judged))
     classes = np.unique(fitted.expressions)
     judged = judged.where(np.isin(judged.expressions, classes))
     present = np.unique(judged.expressions)
     if len(np.unique(fitted.people)) < 2 or len(present) < 2:
         return {}
-    targets = (fitted.expressions[:, None] == classes).astype(np.float64)
-    ridge = fit_ridge(fitted.features, targets, fitted.people)
+    right = (fitted.expressions[:, None] == classes).astype(np.float64)
+    ridge = fit_ridge(fitted.features, right, fitted.people, weights=right @ (1 / right.mean(axis=0)) / len(classes))
     named = classes[ridge(judged.features).argmax(axis=1)]
-    right = [np.mean(named[judged.expressions == name] == name) for name in present]
-    return {"expression_probe": float(np.mean(right)), "expression_chance": 1 / len(present)}
+    shares = [np.mean(named[judged.expressions == name] == name) for name in present]
+    return {"expression_probe": float(np.mean(shares)), "expression_chance": 1 / len(present)}
 
 
 def nearest_of_others(features: Array, people: NDArray[np.str_], count: int) -> NDArray[np.int64]:

@@ -30,11 +30,12 @@ def seen(features: Array, people: Names, gaze: Array | None = None, expressions:
     return Seen(features, people, nothing if gaze is None else gaze, nothing, names)
 
 
-def least_squares(x: Array, y: Array, penalty: float) -> tuple[Array, Array]:
-    """Weights and bias by the rows that stand for a penalty, none for the bias."""
+def least_squares(x: Array, y: Array, penalty: float, weighing: Array | float = 1.0) -> tuple[Array, Array]:
+    """Weights and bias by the rows that stand for a penalty, none for the bias. weighing (N, 1): of photos."""
     count, width = x.shape
-    rows = np.block([[x, np.ones((count, 1))], [np.sqrt(penalty) * np.eye(width), np.zeros((width, 1))]])
-    found = np.linalg.lstsq(rows, np.vstack([y, np.zeros((width, y.shape[1]))]))[0]
+    root = np.sqrt(np.broadcast_to(weighing, (count, 1)))
+    rows = np.block([[root * x, root], [np.sqrt(penalty) * np.eye(width), np.zeros((width, 1))]])
+    found = np.linalg.lstsq(rows, np.vstack([root * y, np.zeros((width, y.shape[1]))]))[0]
     return found[:-1], found[-1]
 
 
@@ -62,17 +63,31 @@ def test_ridge_is_the_least_squares_of_its_penalty(num_features: int, alpha: flo
 
 @pytest.mark.parametrize("num_features", [5, 60])
 def test_the_error_for_people_left_out_is_that_of_fits_without_them(num_features: int) -> None:
+    """Of photos that weigh differently; some weigh as two."""
     rng = np.random.default_rng(2)
     x, y, people = rng.normal(size=(23, num_features)), rng.normal(size=(23, 2)), people_of(23, 4)
-    x = (x - x.mean(axis=0)) / x.std(axis=0)
-    values, vectors = np.linalg.eigh(x @ x.T)
+    weighing = rng.integers(1, 3, (23, 1)).astype(np.float64)
+    root = np.sqrt(weighing / weighing.mean())
+    centred = root * (x - (root**2 * x).mean(axis=0))
+    values, vectors = np.linalg.eigh(centred @ centred.T)
     for penalty in (0.5, 40.0):
         errors = 0.0
         for person in np.unique(people):
             out = people == person
-            weights, bias = least_squares(x[~out], y[~out], penalty)
-            errors += float(np.sum((x[out] @ weights + bias - y[out]) ** 2))
-        assert _left_out(values, vectors, y, people, penalty) == pytest.approx(errors, rel=1e-9)
+            weights, bias = least_squares(x[~out], y[~out], penalty, root[~out] ** 2)
+            errors += float(np.sum(root[out] ** 2 * (x[out] @ weights + bias - y[out]) ** 2))
+        assert _left_out(values, vectors, root, root * y, people, penalty) == pytest.approx(errors, rel=1e-9)
+
+
+def test_a_photo_of_weight_two_is_two_photos() -> None:
+    rng = np.random.default_rng(9)
+    features, targets, people = rng.normal(size=(20, 6)), rng.normal(size=(20, 2)), people_of(20, 4)
+    twice = np.concatenate([np.arange(20), np.arange(0, 20, 2)])
+    weights = np.where(np.arange(20) % 2, 1.0, 2.0)
+    one = fit_ridge(features, targets, people, weights=weights)
+    other = fit_ridge(features[twice], targets[twice], people[twice])
+    assert one.alpha == other.alpha
+    np.testing.assert_allclose(one(features), other(features), atol=1e-10)
 
 
 def test_the_penalty_is_chosen_by_people_and_not_by_photos() -> None:
