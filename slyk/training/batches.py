@@ -228,8 +228,18 @@ def loader(dataset: Augmented, plan: Plan, *, start: int, num_workers: int = 0) 
     """A torch loader over the plan from step `start` on."""
     places = _Places(plan, start)
     pinned = dataset.seeing.on_device and torch.cuda.is_available()
-    # an item is a whole batch: nothing is left to collate
-    return DataLoader(dataset, sampler=places, batch_size=None, num_workers=num_workers, pin_memory=pinned)
+    return DataLoader(
+        dataset,
+        sampler=places,
+        batch_size=None,
+        num_workers=num_workers,
+        collate_fn=_as_it_is,  # an item is a whole batch, and torch's own would turn the draws of an Unseen into tensors
+        pin_memory=pinned,
+    )
+
+
+def _as_it_is(batch: Batch | Unseen) -> Batch | Unseen:
+    return batch
 
 
 @dataclass(frozen=True)
