@@ -100,7 +100,9 @@ class PretrainRecipe:
     def encoder(self) -> Encoder:
         shape = self.settings.encoder
         weights = None if shape.weights is None else str(resolve(shape.weights))
-        return Encoder(EncoderConfig(shape.backbone, shape.width, shape.heads, shape.layers), weights)
+        encoder = Encoder(EncoderConfig(**shape.model_dump(exclude={"weights"})), weights)
+        encoder.face.check(self.face_px)
+        return encoder
 
     def module(self) -> Objective:
         p = self.settings

@@ -30,6 +30,7 @@ from slyk.training.schedules import warmup_cosine
 
 CODE = ("geometry/angles.py", "losses", "metrics.py", "models", "objectives", "shards", "tasks", "training", "views")
 MAX_FAILURES = 3  # of workers, before the run gives up
+KEPT_DAYS = 7  # of a run that nobody goes on with
 UNTOLD = {"step", "epoch", "learning_rate", "waiting_share", "neighbour_same_person", *CONTROLS}
 """What a line of progress leaves to MLflow and history.csv."""
 Watcher = Callable[[Any], dict[str, float]]
@@ -164,6 +165,9 @@ def _fit(ray: Any, recipe: Recipe, folder: Path, name: str, fingerprint: str, lo
     failed = folder / f"{name}.error"
     failed.unlink(missing_ok=True)
     told = folder / f"{name}.progress"
+    _sweep(folder, recipe.stage)
+    if count > 1 and not use_gpu:
+        print(f"{recipe.stage}: {count} workers on processors, batch norm takes each one's own statistics", flush=True)
     if count and (folder / name).is_dir():
         print(f"{recipe.stage}: going on from the checkpoints in {folder / name}", flush=True)
     trainer = TorchTrainer(
@@ -197,6 +201,14 @@ def _fit(ray: Any, recipe: Recipe, folder: Path, name: str, fingerprint: str, lo
     with result.checkpoint.as_directory() as directory:
         state = checkpoints.load(Path(directory), fingerprint=fingerprint)
     return Trained(state["module"], state["history"])
+
+
+def _sweep(folder: Path, stage: str) -> None:
+    """Removes what runs of this stage left that were given up: nothing was written there for days."""
+    for old in folder.glob(f"{stage.replace('@', '-')}-*"):
+        if time.time() - max(path.stat().st_mtime for path in (old, *old.rglob("*"))) > KEPT_DAYS * 86_400:
+            print(f"{stage}: removing {old}, a run that nobody went on with for {KEPT_DAYS} days", flush=True)
+            shutil.rmtree(old) if old.is_dir() else old.unlink()
 
 
 def _cpus_per_worker(ray: Any, count: int) -> int:

@@ -179,6 +179,8 @@ class Encoder(Section):
     """Attention heads."""
     layers: Count
     """Attention layers."""
+    stride: Literal[16, 32] = 32
+    """px of the face to a place of the trunk's map; 16: twice as fine, for region_awareness below 160 px."""
 
     @model_validator(mode="after")
     def _whole_heads(self) -> Self:
@@ -215,9 +217,9 @@ class Pretrain(Section):
     """Of region_awareness."""
     hidden_share: Annotated[Fraction, Field(gt=0.0, lt=1.0)] = 0.75
     """Of masked: the share of patches that the encoder does not see."""
-    decoder_width: Count = 128
+    decoder_width: Annotated[Count, Field(multiple_of=32)] = 128
     decoder_layers: Count = 2
-    """Of masked."""
+    """Of masked; an attention head for each 32 of the width."""
     views: Views
     second_views: Views | None = None
     """Of the second view; null: as the first."""
@@ -301,6 +303,12 @@ class Params(Section):
     finetune: Finetune
     evaluate: Evaluate
     promote: Promote
+
+    def dataset(self, name: str) -> Dataset:
+        """The set of a name. Raises ParamsError naming those that there are."""
+        if name not in self.datasets:
+            raise ParamsError(f"unknown data set {name}; params.yaml holds: {', '.join(self.datasets)}")
+        return self.datasets[name]
 
     @model_validator(mode="after")
     def _known_sets(self) -> Self:

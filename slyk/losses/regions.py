@@ -29,10 +29,11 @@ def region_loss(prediction: Tensor, target: Tensor) -> Tensor:
     L_pos = 2 - 2 mean cos(p_k, z_k); L_neg = mean over faces and regions k of the sum over other regions j of
     cos(p_k, z_j)^2, divided by K; L_pos + 0.02 L_neg. No gradient reaches the target.
     """
-    cosines = normalize(prediction, dim=-1) @ normalize(target.detach(), dim=-1).mT
-    own = cosines.diagonal(dim1=-2, dim2=-1)
-    positive = 2 - 2 * own.mean()
-    negative = (cosines.square().sum(dim=-1) - own.square()).mean() / cosines.shape[-1]
+    own, others = normalize(prediction, dim=-1), normalize(target.detach(), dim=-1)
+    cosines = (own[:, :, None] * others[:, None]).sum(dim=-1)  # autocast would round those of a product of matrices
+    same = cosines.diagonal(dim1=-2, dim2=-1)
+    positive = 2 - 2 * same.mean()
+    negative = (cosines.square().sum(dim=-1) - same.square()).mean() / cosines.shape[-1]
     return positive + NEGATIVE_WEIGHT * negative
 
 

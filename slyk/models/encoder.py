@@ -9,9 +9,9 @@ from typing import NamedTuple
 
 import torch
 from torch import Tensor, nn
-from torch.nn.functional import scaled_dot_product_attention
 
-from slyk.models.backbones import NUM_EYE_CHANNELS, EyeBranch, Trunk
+from slyk.models.attention import attended
+from slyk.models.backbones import NUM_EYE_CHANNELS, EyeBranch, trunk
 
 MEAN_RGB, STD_RGB = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
 
@@ -39,6 +39,7 @@ class EncoderConfig:
     width: int
     heads: int
     layers: int
+    stride: int = 32
 
 
 class Normalize(nn.Module):
@@ -54,7 +55,7 @@ class Normalize(nn.Module):
         self.register_buffer("shift", (-mean / std).view(1, 3, 1, 1), persistent=False)
 
     def forward(self, images: Tensor) -> Tensor:
-        return images.flip(1).float() * self.scale + self.shift
+        return torch.addcmul(self.shift, images.flip(1).float(), self.scale)  # one pass over fresh memory, not two
 
 
 class AttentionLayer(nn.Module):
@@ -72,7 +73,7 @@ class AttentionLayer(nn.Module):
 
     def forward(self, tokens_BND: Tensor) -> Tensor:
         q, k, v = (part.unflatten(2, (self.heads, -1)).transpose(1, 2) for part in self.qkv(tokens_BND).chunk(3, dim=2))
-        mixed = scaled_dot_product_attention(q, k, v).transpose(1, 2).flatten(2)
+        mixed = attended(q, k, v).transpose(1, 2).flatten(2)
         return torch.as_tensor(self.norm(tokens_BND + self.out(mixed)))
 
 
@@ -83,7 +84,7 @@ class Encoder(nn.Module):
         super().__init__()
         self.config = config
         self.normalize = Normalize()
-        self.face = Trunk(config.backbone, weights)
+        self.face = trunk(config.backbone, weights, config.stride)
         self.right, self.left = EyeBranch(), EyeBranch()
         self.face_tokens = nn.Linear(self.face.num_channels, config.width)
         self.right_tokens = nn.Linear(NUM_EYE_CHANNELS[-1], config.width)

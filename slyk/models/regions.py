@@ -120,7 +120,7 @@ class RegionNeck(nn.Module):
         batch, _, height, width = features.shape
         rows = features.flatten(2).mT
         places = self.places(rows.flatten(0, 1)).unflatten(0, (batch, -1))
-        scores = normalize(self._wanted(features), dim=-1) @ normalize(places, dim=-1).mT
+        scores = _cosines(self._wanted(features), places)
         heatmaps = scores.softmax(dim=1) + 1e-7
         pooled = (heatmaps @ rows) / heatmaps.sum(dim=2, keepdim=True)
         shape = (batch, -1, height, width)
@@ -138,3 +138,16 @@ class RegionNeck(nn.Module):
         wanted = ranks.mean(self.queries(features).mean(dim=0))
         self.usual.lerp_(wanted.detach().to(self.usual.dtype), 1 - USUAL_MOMENTUM)
         return wanted
+
+
+def _cosines(regions: Tensor, places: Tensor) -> Tensor:
+    """(K, D) and (B, h w, D) -> (B, K, h w), in float32 at least: bf16 tells cosines near 1 apart by 0.004, which at
+    the target's temperature is a tenth of a logit."""
+    with torch.autocast(places.device.type, enabled=False):
+        regions, places = in_full(regions), in_full(places)
+        return normalize(regions, dim=-1) @ normalize(places, dim=-1).mT
+
+
+def in_full(values: Tensor) -> Tensor:
+    """In float32, or float64 as it is."""
+    return values.to(torch.promote_types(values.dtype, torch.float32))

@@ -5,9 +5,10 @@ import copy
 import torch
 from torch import Tensor, nn
 
+from slyk.errors import ParamsError
 from slyk.losses.regions import instance_loss, region_loss, relation_loss
 from slyk.models.encoder import Encoder, Images
-from slyk.models.regions import RegionNeck, Regions, place_mlp
+from slyk.models.regions import NUM_HEADS, RegionNeck, Regions, in_full, place_mlp
 from slyk.objectives.objective import Objective, ObjectiveConfig, Pair, face_branch_only, pooled
 
 RELATION_WEIGHT = 0.1
@@ -22,6 +23,11 @@ class RegionAwareness(Objective):
     def __init__(self, encoder: Encoder, config: ObjectiveConfig) -> None:
         super().__init__(face_branch_only(encoder), config)
         hidden, width = config.projector_hidden, config.projector_out
+        if width % NUM_HEADS:
+            raise ParamsError(
+                f"projector_out {width} cannot be shared by the {NUM_HEADS} attention heads of region_awareness: "
+                f"choose a multiple of {NUM_HEADS}"
+            )
         self.neck = RegionNeck(encoder.face.num_channels, hidden=hidden, width=width, num_regions=config.num_regions)
         self.face_predictor = place_mlp(width, hidden, width)
         self.region_predictor = place_mlp(width, hidden, width)
@@ -55,12 +61,12 @@ class RegionAwareness(Objective):
 
     @staticmethod
     def _seen(neck: RegionNeck, features: Tensor) -> Regions:
-        return Regions(*(part.float() for part in neck(features)))
+        return Regions(*(in_full(part) for part in neck(features)))
 
     def _consistency(self, online: Regions, target: Regions) -> Tensor:
         """One view predicts the other: half for whole faces, half for regions."""
-        face = self.face_predictor(online.face).float()
-        regions = self.region_predictor(online.regions.flatten(0, 1)).unflatten(0, online.regions.shape[:2]).float()
+        face = in_full(self.face_predictor(online.face))
+        regions = in_full(self.region_predictor(online.regions.flatten(0, 1))).reshape(online.regions.shape)
         return (instance_loss(face, target.face) + region_loss(regions, target.regions)) / 2
 
     def followed(self) -> list[tuple[nn.Module, nn.Module]]:

@@ -104,3 +104,11 @@ def test_gradients() -> None:
         target = torch.tanh(drawn(*shape, seed=1))
         prediction = torch.tanh(drawn(*shape)).requires_grad_()
         assert torch.autograd.gradcheck(lambda p, loss=loss, target=target: loss(p, target), (prediction,))
+
+
+def test_autocast_takes_nothing_from_the_losses() -> None:
+    for loss, shape in ((instance_loss, (3, 5)), (region_loss, (2, 3, 4)), (relation_loss, (6, 3))):
+        prediction, target = torch.tanh(drawn(*shape)).float(), torch.tanh(drawn(*shape, seed=1)).float()
+        with torch.autocast("cpu", torch.bfloat16):
+            rough = loss(prediction, target)
+        assert rough.item() == pytest.approx(loss(prediction.double(), target.double()).item(), rel=1e-6)

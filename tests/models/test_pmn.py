@@ -1,9 +1,10 @@
 """The Patch Module Network."""
 
+import pytest
 import torch
 from torch import nn
 
-from slyk.models.encoder import Images
+from slyk.models.encoder import EncoderConfig, Images
 from slyk.models.pmn import PMN, WIDTH, PMNConfig
 from tests.models.test_encoder import CONFIG, random_images
 
@@ -24,8 +25,9 @@ def test_bottlenecks_end_in_512() -> None:
     assert sum(isinstance(m, nn.Conv2d) for m in network.face_bottleneck) == 3
 
 
-def test_every_parameter_is_used() -> None:
-    network = PMN(SMALL)
+@pytest.mark.parametrize("backbone", ["mobilenetv3_small", "vit_tiny"])
+def test_every_parameter_is_used(backbone: str) -> None:
+    network = PMN(PMNConfig(EncoderConfig(backbone, 32, 4, 1), hidden=(16,), dropout=0.0))
     network(random_images(3)).square().sum().backward()
     assert [name for name, p in network.named_parameters() if p.grad is None] == []
 

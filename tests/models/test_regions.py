@@ -97,3 +97,15 @@ def test_evaluation_knows_regions_by_a_moving_average(neck: RegionNeck) -> None:
     wanted = neck.queries(given).mean(dim=0)
     neck(given)
     torch.testing.assert_close(neck.usual, 0.9 * before + 0.1 * wanted.detach())
+
+
+def test_cosines_keep_their_precision_in_bf16(neck: RegionNeck) -> None:
+    """Of places as autocast gives them; bf16 would be wrong by up to 0.004."""
+    given = features()
+    with torch.autocast("cpu", torch.bfloat16):
+        seen = neck(given)
+        places = neck.places(given.flatten(2).mT.flatten(0, 1))
+    assert places.dtype == torch.bfloat16 and seen.scores.dtype == torch.float32
+    expected = normalize(places.double(), dim=1) @ normalize(neck.usual.double(), dim=1).T
+    found = seen.scores.permute(0, 2, 3, 1).flatten(0, 2).double()
+    assert (found - expected).abs().max() < 1e-6

@@ -1,5 +1,6 @@
 """The loop on a linear model: reports, resuming, clipping, schedules, losses that are not finite."""
 
+import time
 from collections.abc import Iterator
 
 import pytest
@@ -9,7 +10,7 @@ from torch import Tensor, nn
 from slyk.errors import TrainingError
 from slyk.models.encoder import Images
 from slyk.training.batches import Batch
-from slyk.training.loop import Report, Settings, Step, adamw, channels_last, fit, resolve_precision
+from slyk.training.loop import Report, Settings, Step, adamw, channels_last, fit, lars, resolve_precision
 
 NO_IMAGE = torch.zeros(4, 3, 1, 1, dtype=torch.uint8)
 
@@ -144,3 +145,46 @@ def test_channels_last_with_bf16_alone() -> None:
         weight = channels_last(nn.Conv2d(3, 4, 3), precision).weight
         assert isinstance(weight, Tensor)
         assert weight.is_contiguous(memory_format=torch.channels_last) == expected
+
+
+def test_parts_of_a_step_add_up_to_the_whole() -> None:
+    """A loss that is a mean over samples, without dropout: the same step in one part, two or four."""
+    ends = []
+    for parts in (1, 2, 4):
+        line = Line()
+        line.module.get_submodule("1").p = 0.0  # type: ignore[assignment]
+        optimizer = adamw([(line.module, 0.1)], weight_decay=0.0)
+        (report,) = fit(line, optimizer, batches(0, 5), settings(5)._replace(parts=parts), start=0, report_at=(5,))
+        ends.append((report.metrics["loss"], torch.cat([p.detach().flatten() for p in line.module.parameters()])))
+    for loss, weights in ends[1:]:
+        assert loss == pytest.approx(ends[0][0], rel=1e-5)
+        torch.testing.assert_close(weights, ends[0][1])
+
+
+def test_lars_by_hand() -> None:
+    """A matrix moves by learning rate x trust x |w| / |g + decay w| along its gradient; a bias as by plain SGD."""
+    layer = nn.Linear(2, 1)
+    with torch.no_grad():
+        layer.weight.copy_(torch.tensor([[3.0, 4.0]]))
+        layer.bias.zero_()
+    optimizer = lars([(layer, 0.5)], weight_decay=0.1)
+    layer.weight.grad, layer.bias.grad = torch.tensor([[0.6, -0.8]]), torch.tensor([2.0])
+    optimizer.step()
+    trust = 0.001 * 5.0 / (1.0 + 0.1 * 5.0)
+    moved = 0.5 * trust * (torch.tensor([[0.6, -0.8]]) + 0.1 * torch.tensor([[3.0, 4.0]]))
+    torch.testing.assert_close(layer.weight.detach(), torch.tensor([[3.0, 4.0]]) - moved)
+    torch.testing.assert_close(layer.bias.detach(), torch.tensor([-1.0]))
+    optimizer.step()
+    assert layer.bias.item() == pytest.approx(-1.0 - 0.5 * (0.9 * 2.0 + 2.0))
+
+
+def test_waiting_is_told() -> None:
+    def slow() -> Iterator[Batch]:
+        for batch in batches(0, 4):
+            time.sleep(0.05)
+            yield batch
+
+    line = Line()
+    optimizer = adamw([(line.module, 0.1)], weight_decay=0.0)
+    (report,) = fit(line, optimizer, slow(), settings(4), start=0, report_at=(4,))
+    assert 0.5 < report.metrics["waiting_share"] <= 1.0

@@ -1,0 +1,93 @@
+"""MAE, the masked autoencoder (arXiv:2111.06377): most patches of a face are hidden, and drawn from those that are not.
+
+The honest baseline: it learns from one view of a face, so it has no reason to forget how the face was turned.
+"""
+
+from typing import NamedTuple
+
+import torch
+from torch import Tensor, nn
+
+from slyk.errors import ParamsError
+from slyk.losses.reconstruction import patches, reconstruction_loss
+from slyk.models.attention import blocks, draw_evenly
+from slyk.models.backbones import PATCH_PX, PatchTrunk, grid_positions, taken
+from slyk.models.encoder import Encoder, Images
+from slyk.objectives.objective import Objective, ObjectiveConfig, Pair, face_branch_only, pooled
+
+HEAD_WIDTH = 32  # of the decoder, as in the paper's
+
+
+class Split(NamedTuple):
+    """Numbers of patches, row by row: seen (B, S) by the encoder, hidden (B, M) from it."""
+
+    seen: Tensor
+    hidden: Tensor
+
+
+def split(batch: int, num_patches: int, hidden_share: float, device: torch.device | None = None) -> Split:
+    """Draws for each sample which patches are hidden: of all the same number, at least one, never all.
+
+    By torch's generator.
+    """
+    num_hidden = min(max(1, round(hidden_share * num_patches)), num_patches - 1)
+    order = torch.rand(batch, num_patches, device=device).argsort(dim=1)
+    return Split(order[:, num_hidden:], order[:, :num_hidden])
+
+
+class Decoder(nn.Module):
+    """Tokens (B, S, C) of seen patches -> pixels (B, M, num_out) of hidden ones; it is told where each patch lies."""
+
+    def __init__(self, num_in: int, config: ObjectiveConfig, num_out: int) -> None:
+        super().__init__()
+        width = config.decoder_width
+        self.reduce = nn.Linear(num_in, width)
+        self.unknown = nn.Parameter(0.02 * torch.randn(width))
+        self.blocks = blocks(width, width // HEAD_WIDTH, config.decoder_layers)
+        self.norm = nn.LayerNorm(width)
+        self.pixels = nn.Linear(width, num_out)
+        draw_evenly(self)
+
+    def forward(self, tokens: Tensor, which: Split, grid: tuple[int, int]) -> Tensor:
+        known = self.reduce(tokens)
+        unknown = self.unknown.to(known.dtype).expand(*which.hidden.shape, -1)
+        positions = grid_positions(*grid, known.shape[2], tokens.device)
+        # each token knows its place, so that the order of tokens means nothing
+        both = torch.cat([known, unknown], dim=1) + positions[torch.cat(which, dim=1)]
+        seen = self.norm(self.blocks(both)[:, known.shape[1] :])
+        return torch.as_tensor(self.pixels(seen))
+
+
+class Masked(Objective):
+    """See Objective; embeddings are the means of the face maps, in training of the patches that were seen.
+
+    Raises ParamsError for an encoder whose trunk has no patches.
+    """
+
+    num_views = 1
+
+    def __init__(self, encoder: Encoder, config: ObjectiveConfig) -> None:
+        if not isinstance(encoder.face, PatchTrunk):
+            raise ParamsError(
+                f"objective masked hides patches and {encoder.config.backbone} has none: "
+                f"choose a pretrain.encoder.backbone of {', '.join(PATCH_PX)}"
+            )
+        super().__init__(face_branch_only(encoder), config)
+        self.decoder = Decoder(encoder.face.num_channels, config, 3 * encoder.face.patch_px**2)
+
+    def embed(self, images: Images) -> Tensor:
+        return pooled(self.encoder, self.encoder.face, images)
+
+    def forward(self, pair: Pair) -> tuple[Tensor, Tensor]:
+        face = self.encoder.face
+        assert isinstance(face, PatchTrunk)
+        images = self.encoder.normalize(pair.first.face)
+        height, width = grid = face.grid(images)
+        which = split(len(images), height * width, self.config.hidden_share, images.device)
+        tokens = face.tokens(images, which.seen)
+        predicted = self.decoder(tokens, which, grid).float()
+        loss = reconstruction_loss(predicted, taken(patches(images, face.patch_px), which.hidden))
+        return loss, tokens.float().mean(dim=1).detach()
+
+    def followed(self) -> list[tuple[nn.Module, nn.Module]]:
+        return []
