@@ -195,7 +195,7 @@ class Watch(Section):
     take them. 0: nobody is left out, nothing is probed."""
     photos: Annotated[Count, Field(ge=8, le=20_000)] = 300
     """At most so many photos of people whom pretraining sees, to fit probes, and as many of the others, to judge."""
-    least_deviation: NotNegative = 0.02
+    least_deviation: NotNegative = 0.1
     """Pretraining ends where what its loss compares deviates less (1: an even spread, 0: all alike); 0: never."""
 
 
