@@ -7,7 +7,7 @@ import pytest
 import torch
 from torch import Tensor, nn
 from torch import distributed as dist
-from torch import multiprocessing as mp
+from torch.multiprocessing.spawn import spawn
 
 from slyk.errors import TrainingError
 from slyk.models.encoder import Encoder, EncoderConfig
@@ -131,6 +131,6 @@ def test_workers_judge_together(tmp_path: Path) -> None:
     for least, expected in ((0.1, "0.718421"), (0.8, "stopped: pretraining collapsed")):
         folder = tmp_path / f"{least}"
         folder.mkdir()
-        mp.spawn(partial(worker, folder=str(folder), least=least), nprocs=2)
+        spawn(partial(worker, folder=str(folder), least=least), nprocs=2)  # type: ignore[no-untyped-call]
         told = [(folder / f"{rank}").read_text() for rank in range(2)]
         assert told[0] == told[1] and told[0].startswith(expected), told
