@@ -121,7 +121,7 @@ def test_a_collapse_ends_the_stage_with_what_to_do(root: Path, num_workers: str)
 
 
 def drawn(root: Path, folder: Path, objective: str, *, least: int = 0) -> dict[str, bytes]:
-    recipe = recipe_of(root, objective=objective)
+    recipe = recipe_of(root, 2, objective=objective)
     torch.manual_seed(least)
     module = recipe.module()
     paths = save_pictures(folder, module, recipe.photos(module, of_watched=True))
