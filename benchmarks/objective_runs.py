@@ -4,7 +4,7 @@ import json
 import time
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor, nn
@@ -20,7 +20,7 @@ from slyk.shards import manifest
 from slyk.shards.read import ShardSet
 from slyk.training import checkpoint
 from slyk.training.batches import Augmented, Batch, Plan, Samples, Seeing, loader
-from slyk.training.loop import Settings, Step, Trainable, adamw, channels_last, fit, resolve_precision
+from slyk.training.loop import Settings, Step, adamw, channels_last, fit, resolve_precision
 from slyk.training.schedules import warmup_cosine
 from slyk.views.augmentation import Augmentation
 
@@ -42,9 +42,11 @@ LABELLED_VIEWS = Augmentation(
 
 @dataclass(frozen=True)
 class Way:
-    """One way to train. objective: of OBJECTIVES, or `supervised`, or `random` for none."""
+    """One way to train. objective: of OBJECTIVES, or `supervised`, or `random` for none; epochs: what fits into 40
+    minutes of one core here, 20 of two."""
 
     objective: str
+    epochs: int
     views: tuple[Augmentation, ...] = (SLYK_VIEWS, SLYK_VIEWS)
     backbone: str = "resnet18"
     face_px: int = 96
@@ -60,15 +62,15 @@ class Way:
 
 
 WAYS: dict[str, Way] = {
-    "mbyol": Way("mbyol"),
-    "mbyol, conditioned": Way("mbyol", extra={"equivariance": "conditioned"}),
-    "mbyol, shuffled condition": Way("mbyol", extra={"equivariance": "shuffled"}),
-    "mbyol, no turns": Way("mbyol", (UPRIGHT, UPRIGHT)),
-    "byol": Way("byol"),
-    "region_awareness": Way("region_awareness", (FRA_FIRST, FRA_SECOND), face_px=112, encoder={"stride": 16}),
-    "masked": Way("masked", (MAE_VIEWS,), "vit_tiny", learning_rate=1e-3),
-    "random init": Way("random"),
-    "supervised": Way("supervised", (LABELLED_VIEWS,), learning_rate=1e-3),
+    "mbyol": Way("mbyol", 30),
+    "mbyol, conditioned": Way("mbyol", 30, extra={"equivariance": "conditioned"}),
+    "mbyol, shuffled condition": Way("mbyol", 30, extra={"equivariance": "shuffled"}),
+    "mbyol, no turns": Way("mbyol", 30, (UPRIGHT, UPRIGHT)),
+    "byol": Way("byol", 41),
+    "region_awareness": Way("region_awareness", 16, (FRA_FIRST, FRA_SECOND), face_px=112, encoder={"stride": 16}),
+    "masked": Way("masked", 89, (MAE_VIEWS,), "vit_tiny", learning_rate=1e-3),
+    "random init": Way("random", 0),
+    "supervised": Way("supervised", 86, (LABELLED_VIEWS,), learning_rate=1e-3),
 }
 
 
@@ -100,7 +102,14 @@ def vectors(pitchyaw: Tensor) -> Tensor:
     return torch.stack([-pitch.cos() * yaw.sin(), -pitch.sin(), -pitch.cos() * yaw.cos()], dim=1)
 
 
-def trainable_of(way: Way) -> Trainable:
+class Run(NamedTuple):
+    """What was trained, and a row an epoch: step, loss, CPU seconds and more."""
+
+    trainable: Pretraining | Supervised
+    history: list[dict[str, float]]
+
+
+def trainable_of(way: Way) -> Pretraining | Supervised:
     """Raises KeyError for an unknown objective."""
     module = way.module()
     return Supervised(module) if way.objective == "supervised" else Pretraining(module)
@@ -112,17 +121,16 @@ def people(params: Params, shards: Path) -> tuple[tuple[str, ...], tuple[str, ..
     return found.train, found.test
 
 
-def train(way: Way, *, seed: int, epochs: int, shards: Path, groups: tuple[str, ...], folder: Path) -> Path:
-    """Trains, or goes on where a run was ended, in `folder`; returns the checkpoint's folder. 0 epochs: as drawn."""
+def train(way: Way, *, seed: int, shards: Path, groups: tuple[str, ...], folder: Path) -> Run:
+    """Trains, or goes on where a run was ended, in `folder`."""
     samples = Samples([ShardSet[Any].open(shards, groups)])
-    plan = Plan(len(samples), BATCH, max(1, epochs), seed)
-    fingerprint = digest(
-        {"way": repr(way), "seed": seed, "epochs": epochs, "manifest": samples.sets[0].manifest.digest}
-    )
+    plan = Plan(len(samples), BATCH, max(1, way.epochs), seed)
+    fingerprint = digest({"way": repr(way), "seed": seed, "manifest": samples.sets[0].manifest.digest})
     torch.manual_seed(seed)
     precision = resolve_precision("auto", torch.device("cpu"))
     trainable = trainable_of(way)
-    module = channels_last(trainable.module, precision)
+    module = trainable.module
+    channels_last(module, precision)
     optimizer = adamw([(module, way.learning_rate)], weight_decay=WEIGHT_DECAY)
     start, history = 0, list[dict[str, float]]()
     folder.mkdir(parents=True, exist_ok=True)
@@ -131,8 +139,11 @@ def train(way: Way, *, seed: int, epochs: int, shards: Path, groups: tuple[str, 
         module.load_state_dict(state["module"])
         optimizer.load_state_dict(state["optimizer"])
         start, history = int(state["step"]), state["history"]
-    if epochs == 0 or start == plan.num_steps:
-        return save(folder, module, optimizer, start, history, fingerprint)
+    if way.epochs == 0:
+        estimate_statistics(module, samples, way, seed)
+        return Run(trainable, history)
+    if start == plan.num_steps:
+        return Run(trainable, history)
     settings = Settings(
         plan.num_steps,
         seed,
@@ -141,27 +152,36 @@ def train(way: Way, *, seed: int, epochs: int, shards: Path, groups: tuple[str, 
         None,
         torch.device("cpu"),
     )
-    seeing = Seeing(way.face_px, way.views, seed, eyes=getattr(module, "sees_eyes", False))
+    seeing = Seeing(way.face_px, way.views, seed, eyes=module.sees_eyes)
     batches = loader(Augmented(samples, seeing), plan, start=start)
-    report_at = {plan.steps_at(epoch) for epoch in range(1, epochs + 1)}
+    report_at = {plan.steps_at(epoch) for epoch in range(1, way.epochs + 1)}
     began = time.process_time()
     for report in fit(trainable, optimizer, batches, settings, start=start, report_at=report_at):
         history.append({"step": report.step, "cpu_s": time.process_time() - began, **report.metrics})
         began = time.process_time()
         print(json.dumps({k: round(v, 4) for k, v in history[-1].items()}), flush=True)
         save(folder, module, optimizer, report.step, history, fingerprint)
-    return folder
+    return Run(trainable, history)
+
+
+def estimate_statistics(module: Objective, samples: Samples, way: Way, seed: int) -> None:
+    """Batch norm of random weights learns the statistics of the training people, and nothing else does."""
+    seeing = Seeing(way.face_px, way.views[:1], seed)
+    module.train()
+    with torch.no_grad():
+        for batch in loader(Augmented(samples, seeing), Plan(len(samples), BATCH, 2, seed), start=0):
+            assert isinstance(batch, Batch)
+            module.embed(batch.views[0])
 
 
 def save(
     folder: Path, module: nn.Module, optimizer: torch.optim.Optimizer, step: int, history: list[Any], fingerprint: str
-) -> Path:
+) -> None:
     """Whole or not at all."""
     made = folder / "made"
     made.mkdir(exist_ok=True)
     checkpoint.save(made, module=module, optimizer=optimizer, step=step, history=history, fingerprint=fingerprint)
     (made / checkpoint.NAME).replace(folder / checkpoint.NAME)
-    return folder
 
 
 def seconds_per_step(way: Way, shards: Path, groups: tuple[str, ...], steps: int = 8) -> float:
@@ -170,8 +190,9 @@ def seconds_per_step(way: Way, shards: Path, groups: tuple[str, ...], steps: int
     torch.manual_seed(0)
     trainable = trainable_of(way)
     precision = resolve_precision("auto", torch.device("cpu"))
-    module = channels_last(trainable.module, precision)
-    seeing = Seeing(way.face_px, way.views, 0, eyes=getattr(module, "sees_eyes", False))
+    module = trainable.module
+    channels_last(module, precision)
+    seeing = Seeing(way.face_px, way.views, 0, eyes=module.sees_eyes)
     settings = Settings(steps + 2, 0, lambda step: 0.0, precision, None, torch.device("cpu"))
     plan = Plan(len(samples), BATCH, 1, 0)
     reports = fit(

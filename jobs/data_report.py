@@ -14,7 +14,7 @@ from jobs.page import alike, image, page, section, table
 from slyk.audit import consistency, near_duplicates, offsets, samples_table, summary, verdicts
 from slyk.config import load_params
 from slyk.duplicates.compare import pictures_below
-from slyk.errors import DataMissingError, ParamsError
+from slyk.errors import DataMissingError
 from slyk.files import resolve, write_atomic, write_json
 from slyk.shards import manifest
 from slyk.shards.read import ShardSet, about_shard
@@ -42,9 +42,7 @@ def data_report(name: str, *, faces: bool = False) -> Path:
     faces: also a contact sheet of faces with arrows of gaze, personal data, and so in `reports/faces/NAME`.
     Raises ParamsError for a name that params.yaml does not hold, DataMissingError where the set was not normalized yet.
     """
-    params = load_params(resolve("params.yaml"))
-    if name not in params.datasets:
-        raise ParamsError(f"unknown data set {name}; params.yaml holds: {', '.join(params.datasets)}")
+    load_params(resolve("params.yaml")).dataset(name)
     index, rejects = (resolve(f"data/index/{name}.{kind}") for kind in ("parquet", "rejects.parquet"))
     out = resolve("reports/faces" if faces else "reports/data") / name  # DVC keeps the one without faces
     return write_report(name, index, rejects, resolve("data/shards") / name, out, faces=faces)

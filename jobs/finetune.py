@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import torch
 from torch import nn
 from torch.optim import Optimizer
 
@@ -104,6 +105,7 @@ class FinetuneRecipe:
     pretrained: bool
     micro_batch: int | None = None
     compile: bool = False
+    watched: tuple[Source, ...] = ()
 
     @classmethod
     def of(cls, params: Params, sources: tuple[Source, ...], encoder: Path) -> "FinetuneRecipe":
@@ -148,6 +150,9 @@ class FinetuneRecipe:
 
     def seeing(self, module: nn.Module) -> Seeing:
         return Seeing(self.face_px, (Augmentation(**self.settings.views.model_dump()),), self.seed)
+
+    def watcher(self, module: nn.Module, device: torch.device, precision: str) -> None:
+        return None
 
 
 def transfer(bundle: Bundle, encoder: Encoder) -> None:

@@ -1,24 +1,29 @@
 """Stage `pretrain`: shards of training groups, labels unused -> an encoder."""
 
 import argparse
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 from pathlib import Path
 from typing import Any
 
+import torch
 from torch import nn
 from torch.optim import Optimizer
 
 from jobs import tracking
+from jobs.pretrain_pictures import save_pictures
 from jobs.roles import roles_of
 from jobs.stage import stage
 from jobs.train import CODE, Source, train
 from slyk.bundle import describe, save_bundle
 from slyk.config import Params, Pretrain, load_params
+from slyk.datasets import protocols
+from slyk.errors import ParamsError
 from slyk.files import code_digest, resolve
 from slyk.models.encoder import Encoder, EncoderConfig
 from slyk.objectives import OBJECTIVES
 from slyk.objectives.objective import Objective, ObjectiveConfig
 from slyk.objectives.pretraining import Pretraining
+from slyk.objectives.watching import Photos, Watcher, photos_of
 from slyk.shards import manifest
 from slyk.tables import write_csv
 from slyk.training.batches import Seeing
@@ -32,27 +37,29 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--shards", required=True, help="folder of the sets' shards")
     parser.add_argument("--out", required=True)
+    parser.add_argument("--report", required=True, help="folder for pictures of what it sees")
     args = parser.parse_args()
     params = load_params(resolve("params.yaml"))
-    sources = training_sources(params, params.pretrain.datasets, resolve(args.shards))
-    recipe = PretrainRecipe.of(params, tuple(sources.values()))
+    everybody = training_sources(params, params.pretrain.datasets, resolve(args.shards))
+    sources, watched = set_apart(everybody, params.pretrain.watch.people)
+    recipe = PretrainRecipe.of(params, tuple(sources.values()), tuple(watched.values()))
     with tracking.stage_run("pretrain", params=params, sections=("protocol", "pretrain")) as run:
         for source in sources.values():
             run.log_dataset(manifest.load(source.folder))
         with train(recipe, run.training_log) as trained:
-            encoder = recipe.encoder()
-            encoder.load_state_dict(
-                {name.removeprefix("encoder."): t for name, t in trained.state.items() if name.startswith("encoder.")}
-            )
-            out = resolve(args.out)
+            module = recipe.module()
+            module.load_state_dict(trained.state)
+            encoder, out = module.encoder, resolve(args.out)
             save_bundle(
                 out, describe(encoder) | {"face_px": recipe.face_px, **provenance(sources)}, encoder.state_dict()
             )
             write_csv(out / "history.csv", trained.history)
+            pictures = save_pictures(resolve(args.report), module, recipe.photos(module, of_watched=True))
         last = trained.history[-1]
-        run.log_artifact(out / "history.csv")
+        for path in (out / "history.csv", *pictures):
+            run.log_artifact(path)
         rank, deviation = last["embedding_rank"], last["embedding_std"]
-        print(f"pretrain: embedding rank {rank:.1f}, deviation {deviation:.3f} -> {args.out}")
+        print(f"pretrain: embedding rank {rank:.1f}, deviation {deviation:.3f} -> {args.out}, {args.report}")
 
 
 @dataclass(frozen=True)
@@ -72,17 +79,23 @@ class PretrainRecipe:
     compile: bool
     face_px: int
     settings: Pretrain
+    watched: tuple[Source, ...] = ()
 
     @classmethod
-    def of(cls, params: Params, sources: tuple[Source, ...]) -> "PretrainRecipe":
+    def of(cls, params: Params, sources: tuple[Source, ...], watched: tuple[Source, ...] = ()) -> "PretrainRecipe":
         p = params.pretrain
         shared = (p.batch_size, p.epochs, p.warmup_epochs, p.checkpoints_per_epoch, p.precision)
         more = (None, p.micro_batch, p.compile, p.face_px)
-        return cls("pretrain", sources, params.seed, *shared, *more, settings=p)
+        return cls("pretrain", sources, params.seed, *shared, *more, settings=p, watched=watched)
 
     def fingerprint(self) -> dict[str, Any]:
-        chosen = [source.chosen() for source in self.sources]
-        return {"seed": self.seed, "params": self.settings.model_dump(), "chosen": chosen, "code": code_digest(CODE)}
+        return {
+            "seed": self.seed,
+            "params": self.settings.model_dump(),
+            "chosen": [source.chosen() for source in self.sources],
+            "watched": [source.chosen() for source in self.watched],
+            "code": code_digest(CODE),
+        }
 
     def encoder(self) -> Encoder:
         shape = self.settings.encoder
@@ -104,7 +117,7 @@ class PretrainRecipe:
 
     def trainable(self, module: nn.Module, wrapped: nn.Module) -> Pretraining:
         assert isinstance(module, Objective)
-        return Pretraining(module, wrapped)
+        return Pretraining(module, wrapped, least_deviation=self.settings.watch.least_deviation)
 
     def seeing(self, module: nn.Module) -> Seeing:
         assert isinstance(module, Objective)
@@ -112,6 +125,19 @@ class PretrainRecipe:
         views = (p.views, p.second_views or p.views)[: module.num_views]
         augmentations = tuple(Augmentation(**chosen.model_dump()) for chosen in views)
         return Seeing(self.face_px, augmentations, self.seed, eyes=module.sees_eyes)
+
+    def watcher(self, module: nn.Module, device: torch.device, precision: str) -> Watcher | None:
+        if not self.watched:
+            return None
+        assert isinstance(module, Objective)
+        fitted, judged = (self.photos(module, of_watched=part) for part in (False, True))
+        return Watcher(fitted, judged, device, precision)
+
+    def photos(self, module: Objective, *, of_watched: bool) -> Photos:
+        """Of the people who are left out, or of all where nobody is, or of those whom pretraining sees."""
+        chosen = self.watched if of_watched and self.watched else self.sources
+        sets = [source.opened() for source in chosen]
+        return photos_of(sets, self.face_px, self.settings.watch.photos, eyes=module.sees_eyes)
 
 
 def training_sources(params: Params, datasets: tuple[str, ...], shards: Path) -> dict[str, Source]:
@@ -121,6 +147,24 @@ def training_sources(params: Params, datasets: tuple[str, ...], shards: Path) ->
         chosen = roles_of(params, manifest.load(shards / name).faces())
         sources[name] = Source(shards / name, chosen.train, chosen.learned)
     return sources
+
+
+def set_apart(sources: dict[str, Source], people: int) -> tuple[dict[str, Source], dict[str, Source]]:
+    """What pretraining sees of each set, and `people` groups that it leaves out, to be watched.
+
+    Raises ParamsError where fewer than two would be left: no probe can be fitted on one.
+    """
+    seen: dict[str, Source] = {}
+    watched: dict[str, Source] = {}
+    for name, source in sources.items() if people else ():
+        if len(source.groups) < people + 2:
+            raise ParamsError(
+                f"pretrain.watch.people is {people}, but {name} has {len(source.groups)} training groups, of which two "
+                "at least must be left: lower it in params.yaml (0 leaves nobody out), or add people"
+            )
+        rest, some = protocols.set_apart(source.groups, people)
+        seen[name], watched[name] = replace(source, groups=rest), replace(source, groups=some)
+    return seen or sources, watched
 
 
 def provenance(sources: dict[str, Source]) -> dict[str, Any]:

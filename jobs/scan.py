@@ -7,7 +7,7 @@ from pipelines.index import raw_root
 from slyk.config import load_params
 from slyk.datasets import listing
 from slyk.datasets.registry import reader
-from slyk.errors import DataMissingError, ParamsError
+from slyk.errors import DataMissingError
 from slyk.files import resolve
 
 
@@ -19,9 +19,8 @@ def scan_datasets(names: Sequence[str]) -> None:
     """
     params = load_params(resolve("params.yaml"))
     datasets = params.datasets
-    unknown = sorted(set(names) - set(datasets))
-    if unknown:
-        raise ParamsError(f"unknown data set {', '.join(unknown)}; params.yaml holds: {', '.join(datasets)}")
+    for name in names:
+        params.dataset(name)
     for name in names or datasets:
         if name in params.render:
             print(f"{name}: rendered and listed by `dvc repro`, nothing to scan")

@@ -8,7 +8,6 @@ from pathlib import Path
 
 from jobs.data_report import contact_sheet
 from jobs.roles import roles_of, told
-from pipelines.index import dataset_of
 from pipelines.normalize import counted
 from slyk.config import Params, load_params
 from slyk.errors import CorruptShardError, DataMissingError, ParamsError, SlykError, SplitError
@@ -97,5 +96,5 @@ def _show_roles(params: Params, about: manifest.Manifest) -> None:
 def _named(name: str) -> tuple[Params, Path]:
     """params.yaml and the folder of a set's shards. Raises ParamsError."""
     params = load_params(resolve("params.yaml"))
-    dataset_of(params, name)
+    params.dataset(name)
     return params, resolve("data/shards") / name

@@ -5,7 +5,7 @@ import shutil
 import tempfile
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
@@ -25,11 +25,16 @@ from slyk.shards.read import ShardSet
 from slyk.training import checkpoint as checkpoints
 from slyk.training.batches import Augmented, Plan, Samples, Seeing, loader
 from slyk.training.loop import Settings, Trainable, channels_last, fit, resolve_precision
+from slyk.training.probes import CONTROLS
 from slyk.training.schedules import warmup_cosine
 
-CODE = ("geometry/angles.py", "losses", "models", "objectives", "shards", "tasks", "training", "views")
+CODE = ("geometry/angles.py", "losses", "metrics.py", "models", "objectives", "shards", "tasks", "training", "views")
 MAX_FAILURES = 3  # of workers, before the run gives up
 KEPT_DAYS = 7  # of a run that nobody goes on with
+UNTOLD = {"step", "epoch", "learning_rate", "waiting_share", "neighbour_same_person", *CONTROLS}
+"""What a line of progress leaves to MLflow and history.csv."""
+Watcher = Callable[[Any], dict[str, float]]
+"""What tells more of a module that learns."""
 
 
 @dataclass(frozen=True)
@@ -61,13 +66,19 @@ class Source:
 
 
 class Recipe(Protocol):
-    """What a stage trains and how; plain data and methods, sent whole to the workers."""
+    """What a stage trains and how; plain data and methods, sent whole to the workers.
+
+    watched: photos that nothing is learned from; watcher: what tells more of the module at each report, if anything.
+    """
 
     @property
     def stage(self) -> str: ...
 
     @property
     def sources(self) -> tuple[Source, ...]: ...
+
+    @property
+    def watched(self) -> tuple[Source, ...]: ...
 
     @property
     def seed(self) -> int: ...
@@ -106,6 +117,8 @@ class Recipe(Protocol):
 
     def seeing(self, module: nn.Module) -> Seeing: ...
 
+    def watcher(self, module: nn.Module, device: torch.device, precision: str) -> Watcher | None: ...
+
 
 @dataclass(frozen=True)
 class Trained:
@@ -119,9 +132,12 @@ class Trained:
 def train(recipe: Recipe, log: TrainingLog) -> Iterator[Trained]:
     """Trains or resumes and hands over the result; after the block, when it is saved, the live checkpoints go.
 
-    Raises CorruptShardError, ParamsError before anything starts, TrainingError when the loss is not finite.
+    Raises CorruptShardError, ParamsError before anything starts, TrainingError when the loss is not finite or
+    embeddings collapse.
     """
     sets = [source.verified() for source in recipe.sources]
+    for source in recipe.watched:
+        source.verified()
     Plan(len(Samples(sets)), recipe.batch_size, recipe.epochs, recipe.seed, 0, max(1, num_workers()))
     recipe.module()  # what is wrong with a network is told here, once, and not by every worker
     fingerprint = digest({**recipe.fingerprint(), "manifests": [s.manifest.digest for s in sets]})
@@ -203,7 +219,8 @@ def _cpus_per_worker(ray: Any, count: int) -> int:
 
 
 def _worker(config: dict[str, Any]) -> None:
-    """One rank. A loss that is not finite ends the run without a retry: the same steps would fail again."""
+    """One rank. A loss that is not finite, or a collapse, ends the run without a retry: the same steps would fail
+    again."""
     import ray.train
     from ray.train.torch import get_device
 
@@ -249,9 +266,12 @@ def _worker(config: dict[str, Any]) -> None:
         start=start,
         report_at=report_steps(plan, recipe.checkpoints_per_epoch),
     )
+    watcher = recipe.watcher(module, device, precision) if rank == 0 else None
     try:
         for report in reports:
             row = {"step": float(report.step), "epoch": report.step / plan.steps_per_epoch, **report.metrics}
+            if watcher is not None:
+                row |= watcher(module)
             history.append(row)
             with _unreported(config["kept"]) as folder:
                 told = None
@@ -317,8 +337,7 @@ def _progress(stage: str, log: TrainingLog, told: Path) -> Any:
             rows, num_steps = metrics[0]["rows"], metrics[0]["num_steps"]
             step = rows[-1]["step"]
             self.began = self.began or (time.monotonic(), step)
-            hidden = ("step", "epoch", "learning_rate")
-            values = ", ".join(f"{name} {value:.4g}" for name, value in rows[-1].items() if name not in hidden)
+            values = ", ".join(f"{name} {value:.4g}" for name, value in rows[-1].items() if name not in UNTOLD)
             place = f"epoch {rows[-1]['epoch']:.1f}, step {step:.0f}/{num_steps}"
             with told.open("a") as file:
                 file.write(f"{stage}: {place}, {values}{self._left(step, num_steps)}\n")

@@ -10,14 +10,14 @@ from jobs import tracking
 from jobs.cluster import connect
 from jobs.stage import stage
 from pipelines.rejects import check_fraction, print_reasons, write_rejects
-from slyk.config import Dataset, Params, load_params
+from slyk.config import Dataset, load_params
 from slyk.datasets import listing
 from slyk.datasets.index_table import tables_of
 from slyk.datasets.index_writer import IndexWriter
 from slyk.datasets.raw import Raw
 from slyk.datasets.record import Outcome, ReadOptions
 from slyk.datasets.registry import file_of, parts_of, reader
-from slyk.errors import DataMissingError, ParamsError, SlykError
+from slyk.errors import DataMissingError, SlykError
 from slyk.files import resolve, sha256
 from slyk.geometry.camera import Array, camera_matrix
 from slyk.photos import as_text
@@ -37,7 +37,7 @@ def main() -> None:
     parser.add_argument("--rejects", required=True)
     args = parser.parse_args()
     params = load_params(resolve("params.yaml"))
-    dataset, out = dataset_of(params, args.dataset), resolve(args.out)
+    dataset, out = params.dataset(args.dataset), resolve(args.out)
     raw = raw_root(args.dataset, dataset)
     versions = {e.path: f"{e.size} {e.version}" for e in listing.read(resolve(args.listing))}
     units = reader(dataset.reader).units(list(versions))
@@ -64,13 +64,6 @@ def main() -> None:
         check_fraction(len(rejects), num_photos, params.index.max_reject_fraction, resolve(args.rejects))
         index.write(out, params.index.photos_per_shard)
         run.set_tags({"index_sha256": sha256(out)})
-
-
-def dataset_of(params: Params, name: str) -> Dataset:
-    """Raises ParamsError for a name that params.yaml does not hold."""
-    if name not in params.datasets:
-        raise ParamsError(f"unknown data set {name}; params.yaml holds: {', '.join(params.datasets)}")
-    return params.datasets[name]
 
 
 def raw_root(name: str, dataset: Dataset) -> Raw:

@@ -19,7 +19,7 @@ from jobs import tracking
 from jobs.cluster import map_rows
 from jobs.data_report import write_report
 from jobs.stage import stage
-from pipelines.index import dataset_of, raw_root
+from pipelines.index import raw_root
 from pipelines.rejects import check_fraction, print_reasons, write_rejects
 from slyk.config import Normalize, load_params
 from slyk.datasets.index_table import INDEX, rows_of
@@ -48,7 +48,7 @@ def main() -> None:
     parser.add_argument("--report", required=True)
     args = parser.parse_args()
     params = load_params(resolve("params.yaml"))
-    dataset, settings = dataset_of(params, args.dataset), params.normalize
+    dataset, settings = params.dataset(args.dataset), params.normalize
     raw, out = raw_root(args.dataset, dataset), resolve(args.out)
     with (
         alone_in(out),

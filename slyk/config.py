@@ -189,6 +189,16 @@ class Encoder(Section):
         return self
 
 
+class Watch(Section):
+    people: Whole = 6
+    """Of each set, so many training groups are left out by pretraining and looked at while it lasts; fine-tuning may
+    take them. 0: nobody is left out, nothing is probed."""
+    photos: Annotated[Count, Field(ge=8, le=20_000)] = 300
+    """At most so many photos of people whom pretraining sees, to fit probes, and as many of the others, to judge."""
+    least_deviation: NotNegative = 0.02
+    """Pretraining ends where what its loss compares deviates less (1: an even spread, 0: all alike); 0: never."""
+
+
 class Pretrain(Section):
     datasets: SetNames
     """Shards to read, training groups only."""
@@ -231,6 +241,8 @@ class Pretrain(Section):
     compile: bool = False
     """Through torch.compile: a minute at the start, pays on GPUs."""
     checkpoints_per_epoch: Count
+    """Reports too: probes are fitted at each."""
+    watch: Watch = Watch()
 
     @model_validator(mode="after")
     def _told_turns(self) -> Self:
@@ -291,6 +303,12 @@ class Params(Section):
     finetune: Finetune
     evaluate: Evaluate
     promote: Promote
+
+    def dataset(self, name: str) -> Dataset:
+        """The set of a name. Raises ParamsError naming those that there are."""
+        if name not in self.datasets:
+            raise ParamsError(f"unknown data set {name}; params.yaml holds: {', '.join(self.datasets)}")
+        return self.datasets[name]
 
     @model_validator(mode="after")
     def _known_sets(self) -> Self:

@@ -14,6 +14,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from slyk.datasets import pictures
+from slyk.datasets.expressions import RAF_DB
 from slyk.datasets.index_table import Row, tables_of
 from slyk.datasets.index_writer import IndexWriter
 from slyk.datasets.raw import Raw
@@ -89,8 +90,10 @@ def draw_raw_set(root: Path, *, num_train: int, num_test: int, num_photos: int, 
             gaze = vector_from_pitchyaw(rng.uniform(-0.4, 0.4, 2))
             photo = f"photos/{name}/{number:03d}.jpg"
             assert cv2.imwrite(str(root / photo), draw_face(geometry, gaze, rng))
-            records.append(Record(f"{name}/{number:03d}", photo, name, split, geometry, gaze, "annotated"))
-            rows.append(_annotation(records[-1]))
+            emotion = 1 + (person + number) % len(RAF_DB)
+            about, labels = (photo, name, split), {"expression": RAF_DB[emotion]}
+            records.append(Record(f"{name}/{number:03d}", *about, geometry, gaze, "annotated", labels=labels))
+            rows.append(_annotation(records[-1]) | {"emotion": emotion})
     pq.write_table(pa.Table.from_pylist(rows), root / "annotations.parquet")
     return RawSet(root, tuple(records))
 

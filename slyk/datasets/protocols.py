@@ -224,6 +224,12 @@ def _but(found: Filter | None, manifest: Grouped, without: tuple[str, ...]) -> F
     return replace(found or Filter(), without=without) if without else found
 
 
+def set_apart(groups: Iterable[str], count: int) -> tuple[tuple[str, ...], tuple[str, ...]]:
+    """Groups without `count` of them, and these, the first by their hashes; sorted, whatever the order they come in."""
+    ordered = sorted(groups, key=_stable)
+    return tuple(sorted(ordered[count:])), tuple(sorted(ordered[:count]))
+
+
 def check_one_split(manifest: Grouped) -> None:
     """Raises SplitError where a group is shipped for training and for test."""
     both = sorted(set(manifest.groups("train")) & set(manifest.groups("test")))

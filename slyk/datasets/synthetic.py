@@ -1,5 +1,7 @@
 """Reader of rendered sets: `annotations.parquet` beside `photos/`, everything exact (docs/datasets.md).
 
+Faces have the label `expression`, the class that was drawn: their column `emotion` counts as RAF-DB does.
+
 Photos of the domain `near_eye` show one eye. They become records as TEyeD's reader makes them, so that both can be
 trained together: no geometry; gaze is the optical axis, from the eyeball's centre, in the frame whose z is the ray to
 it, and none where less than half of the pupil's points are seen; the labels {pupil,iris,lid}_{px,valid,inaccuracy},
@@ -13,6 +15,7 @@ from typing import Any
 import numpy as np
 import pyarrow.parquet as pq
 
+from slyk.datasets.expressions import RAF_DB
 from slyk.datasets.pictures import photo_file
 from slyk.datasets.raw import Raw
 from slyk.datasets.record import Outcome, ReadOptions, Record
@@ -31,7 +34,8 @@ _HIDING = {"blinking": "eyes_closed", "sunglasses": "eyes_covered"}
 """Flags of photos that show no gaze, and why they are rejected: nobody would label them either."""
 _PARTS = {"pupil": 8, "iris": 8, "lid": 34}
 _COLUMNS = [
-    "photo", "person", "split", "domain", "camera", "head_rotation", "face_center_mm", "eyes_mm", "gaze", *_HIDING
+    "photo", "person", "split", "domain", "camera", "head_rotation", "face_center_mm", "eyes_mm", "gaze", "emotion",
+    *_HIDING,
 ]  # fmt: skip
 _NEAR_COLUMNS = [
     *("photo", "person", "split", "size_px", "camera", "eyeball_center_mm", "optical_axis", "iris_mm", "pupil_mm"),
@@ -69,6 +73,8 @@ def read(raw: Raw, chosen: Sequence[str], options: ReadOptions) -> Iterator[Outc
             yield Outcome(photo, (_near_record(row),))
         elif reason := next((why for flag, why in _HIDING.items() if row[flag]), ""):
             yield Outcome(photo, reason=reason)
+        elif row["emotion"] not in RAF_DB:
+            yield Outcome(photo, reason="bad_label", detail=f"emotion {row['emotion']}, known are 1 to 7")
         else:
             yield Outcome(photo, (_record(row),))
 
@@ -80,7 +86,8 @@ def _record(row: dict[str, Any]) -> Record:
         face_center_mm=_array(row, "face_center_mm", 3),
         eyes_mm=_array(row, "eyes_mm", 2, 3),
     )
-    return Record(_key(row), row["photo"], row["person"], row["split"], geometry, _array(row, "gaze", 3), "annotated")
+    about, labels = (row["photo"], row["person"], row["split"]), {"expression": RAF_DB[row["emotion"]]}
+    return Record(_key(row), *about, geometry, _array(row, "gaze", 3), "annotated", labels=labels)
 
 
 def _near_record(row: dict[str, Any]) -> Record:

@@ -55,7 +55,7 @@ class Normalize(nn.Module):
         self.register_buffer("shift", (-mean / std).view(1, 3, 1, 1), persistent=False)
 
     def forward(self, images: Tensor) -> Tensor:
-        return images.flip(1).float() * self.scale + self.shift
+        return torch.addcmul(self.shift, images.flip(1).float(), self.scale)  # one pass over fresh memory, not two
 
 
 class AttentionLayer(nn.Module):

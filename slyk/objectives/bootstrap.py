@@ -57,6 +57,9 @@ class Bootstrap(Objective):
     def embed(self, images: Images) -> Tensor:
         return self.embedded(self.learner(), images)
 
+    def compared(self, images: Images) -> Tensor:
+        return torch.as_tensor(self.projector(self.embed(images)))
+
     def forward(self, pair: Pair) -> tuple[Tensor, Tensor]:
         batches = self.batches(pair)
         turns = torch.cat([pair.turn, pair.turn.mT]).chunk(len(batches))  # a turn's inverse is its transpose

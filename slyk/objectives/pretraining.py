@@ -3,26 +3,58 @@
 import torch
 from torch import Tensor, nn
 
+from slyk.errors import TrainingError
 from slyk.objectives.objective import Objective, Pair
 from slyk.training.batches import Batch
 from slyk.training.embeddings import effective_rank, embedding_std
 from slyk.training.loop import Step
 from slyk.training.schedules import ema_momentum
 
+MOST_COMPARED = 256
+
 
 class Pretraining:
-    """Views of samples through an objective. `wrapped` is the module as the workers share it (DDP), or itself."""
+    """Views of samples through an objective. `wrapped` is the module as the workers share it (DDP), or itself.
 
-    def __init__(self, module: Objective, wrapped: nn.Module | None = None) -> None:
+    least_deviation: of what the loss compares, see `embedding_std`; with less, `metrics` raises TrainingError in all
+    workers.
+    """
+
+    def __init__(self, module: Objective, wrapped: nn.Module | None = None, *, least_deviation: float = 0.0) -> None:
         self.module = module
         self.wrapped = wrapped or module
+        self.least_deviation = least_deviation
+        self._done = 0
 
     def forward(self, batch: Batch) -> Step:
         return Step(*self.wrapped(Pair(batch.views[0], batch.views[-1], batch.turn)))
 
     def after_step(self, step: int, num_steps: int) -> None:
+        self._done = step + 1
         self.module.after_step(ema_momentum(step, num_steps=num_steps, base=self.module.config.momentum))
 
     def metrics(self, watched: list[Tensor], batch: Batch) -> dict[str, float]:
-        embeddings = torch.cat(watched)
-        return {"embedding_std": embedding_std(embeddings), "embedding_rank": effective_rank(embeddings)}
+        embeddings, deviation = torch.cat(watched), embedding_std(self._compared(batch))
+        if deviation < self.least_deviation:
+            raise TrainingError(
+                f"pretraining collapsed: after step {self._done} what the loss compares deviates by {deviation:.2g}, "
+                f"where 1 is an even spread and pretrain.watch.least_deviation is {self.least_deviation:g}. All faces "
+                "look alike to it, so that nothing is left to learn, and more steps would not bring it back. Lower "
+                "learning_rate, raise momentum or batch_size, or choose another objective in params.yaml; "
+                "least_deviation 0 trains on regardless"
+            )
+        return {
+            "embedding_std": embedding_std(embeddings),
+            "embedding_rank": effective_rank(embeddings),
+            "compared_std": deviation,
+        }
+
+    @torch.no_grad()
+    def _compared(self, batch: Batch) -> Tensor:
+        """Of the first view of some of the batch. Embeddings would not tell: batch norm keeps them apart in a network
+        whose projections are all one (docs/methods.md)."""
+        self.module.eval()
+        try:
+            return self.module.compared(batch.part(slice(MOST_COMPARED)).views[0])
+        finally:
+            self.module.train()

@@ -37,6 +37,9 @@ class RegionAwareness(Objective):
     def embed(self, images: Images) -> Tensor:
         return pooled(self.encoder, self.encoder.face, images)
 
+    def compared(self, images: Images) -> Tensor:
+        return self.regions(images).face
+
     def forward(self, pair: Pair) -> tuple[Tensor, Tensor]:
         maps = self._maps(self.encoder.face, pair)
         seen = [self._seen(self.neck, features) for features in maps]

@@ -35,7 +35,7 @@ class ShardSet(Sequence[S]):
 
     They are faces, or of sets that show one eye EyeSamples: `ShardSet[EyeSample].open(folder)`, which has no `spec` and
     no `pictures`. gaze, head (N, 2): pitch and yaw of all samples in radians, in the frame of the samples, gaze NaN
-    without a label, head without a face.
+    without a label, head without a face; expressions and groups (N,): texts, an expression "" without a label.
     """
 
     def __init__(
@@ -53,6 +53,9 @@ class ShardSet(Sequence[S]):
         )
         self.gaze = np.concatenate([np.empty((0, 2)), *(part.gaze for part in parts)])
         self.head = np.concatenate([np.empty((0, 2)), *(part.head for part in parts)])
+        self.expressions = np.array([name for part in parts for name in part.expressions], np.str_)
+        names = [shard.group for shard in self._shards]
+        self.groups = np.array(names, np.str_)[self._shard_of] if names else np.empty(0, np.str_)
 
     @classmethod
     def open(cls, folder: Path, groups: Collection[str] | None = None, keep: Keep | None = None) -> "ShardSet[S]":
@@ -179,12 +182,14 @@ def _members(folder: Path, shard: ShardEntry, about: Mapping[str, Any]) -> list[
 
 
 class _Contents(NamedTuple):
-    """keys: N samples; spans (N, M, 2): offset and size of each member; gaze, head (N, 2), NaN where there is none."""
+    """keys: N samples; spans (N, M, 2): offset and size of each member; gaze, head (N, 2), NaN where there is none;
+    expressions, "" likewise."""
 
     keys: list[str]
     spans: NDArray[np.int64]
     gaze: Array
     head: Array
+    expressions: list[str]
 
 
 def _contents(folder: Path, shard: ShardEntry, names: Sequence[str], keep: Keep | None) -> _Contents:
@@ -205,7 +210,8 @@ def _contents(folder: Path, shard: ShardEntry, names: Sequence[str], keep: Keep 
         gaze = np.array([limits.angles(rows[key]["gaze"]) for key in keys]).reshape(-1, 2)
         shows_faces = tuple(names) == MEMBERS
         head = np.array([limits.angles(rows[key]["head"] if shows_faces else None) for key in keys]).reshape(-1, 2)
+        expressions = [limits.text(rows[key]["expression"] or "") for key in keys]
     except (ValueError, KeyError, TypeError, AttributeError) as error:
         raise CorruptShardError(f"{sidecar.path_of(folder, shard.name)} is not as we write it: {error!r}") from None
     spans = np.array([[samples[key][name] for name in names] for key in keys], np.int64).reshape(-1, len(names), 2)
-    return _Contents(keys, spans, gaze, head)
+    return _Contents(keys, spans, gaze, head, expressions)

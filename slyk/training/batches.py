@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 import torch
@@ -228,8 +228,14 @@ def loader(dataset: Augmented, plan: Plan, *, start: int, num_workers: int = 0) 
     """A torch loader over the plan from step `start` on."""
     places = _Places(plan, start)
     pinned = dataset.seeing.on_device and torch.cuda.is_available()
-    # an item is a whole batch: nothing is left to collate
-    return DataLoader(dataset, sampler=places, batch_size=None, num_workers=num_workers, pin_memory=pinned)
+    # an item is a whole batch already; torch's own collation would make tensors of the draws of an Unseen
+    return DataLoader(
+        dataset, sampler=places, batch_size=None, num_workers=num_workers, collate_fn=_as_it_is, pin_memory=pinned
+    )
+
+
+def _as_it_is(batch: Any) -> Any:
+    return batch
 
 
 @dataclass(frozen=True)

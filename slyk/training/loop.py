@@ -112,7 +112,7 @@ def _gradients(trainable: Trainable, batch: Batch, settings: Settings) -> Step:
         last = number + 1 == settings.parts
         part = batch if settings.parts == 1 else batch.part(slice(number, None, settings.parts))
         with contextlib.nullcontext() if last else _apart(trainable.wrapped):
-            with _autocast(settings):
+            with autocast(settings.precision, settings.device):
                 result = trainable.forward(part)
             loss = result.loss / settings.parts
             loss.backward()  # type: ignore[no-untyped-call]
@@ -201,9 +201,10 @@ def channels_last(module: nn.Module, precision: str) -> nn.Module:
     return module.to(memory_format=torch.channels_last) if precision == "bf16" else module  # type: ignore[call-overload]
 
 
-def _autocast(settings: Settings) -> contextlib.AbstractContextManager[object]:
-    if settings.precision == "bf16":
-        return torch.autocast(settings.device.type, torch.bfloat16)
+def autocast(precision: str, device: torch.device) -> contextlib.AbstractContextManager[object]:
+    """Within it a network computes in this precision, fp32 or bf16."""
+    if precision == "bf16":
+        return torch.autocast(device.type, torch.bfloat16)
     return contextlib.nullcontext()
 
 

@@ -73,9 +73,13 @@ class Draws(NamedTuple):
 def numbers(seed: int, places: Sequence[tuple[int, int]], view: int) -> Array:
     """(N, NUM_DRAWS) uniform in [0, 1): a function of (seed, epoch, sample, view) for each place (epoch, sample)."""
     found = np.empty((len(places), NUM_DRAWS))
+    bits = np.random.Philox(key=[seed, 0])
+    generator, start = np.random.Generator(bits), bits.state  # a generator a place would cost six times as much
+    key = start["state"]["key"]
     for row, (epoch, sample) in zip(found, places, strict=True):
-        key = [seed, (epoch << 40) | (sample << 4) | view]
-        np.random.Generator(np.random.Philox(key=key)).random(out=row)
+        key[1] = (epoch << 40) | (sample << 4) | view
+        bits.state = start
+        generator.random(out=row)
     return found
 
 

@@ -11,6 +11,7 @@ import pytest
 from slyk.datasets import listing, synthetic, teyed
 from slyk.datasets.raw import Raw
 from slyk.datasets.record import ReadOptions, Record, from_row, to_row
+from slyk.datasets.synthetic import ANNOTATIONS
 from slyk.errors import DataMissingError
 from slyk.synthetic.annotate import COLUMNS
 from tests.drawn import RawSet
@@ -33,7 +34,7 @@ def test_annotations_become_records(raw_set: RawSet) -> None:
     for outcome, expected in zip(outcomes, reversed(raw_set.records), strict=True):
         (record,) = outcome.records
         assert (record.key, record.group, record.split) == (expected.key, expected.group, expected.split)
-        assert record.eyes == "annotated"
+        assert record.eyes == "annotated" and record.labels == expected.labels
         for name, value in vars(expected.geometry).items():
             np.testing.assert_array_equal(getattr(record.geometry, name), value)
         assert record.gaze is not None and expected.gaze is not None
@@ -57,6 +58,15 @@ def test_photos_that_show_no_gaze_are_rejected(tmp_path: Path, raw_set: RawSet, 
     outcomes = list(synthetic.read(Raw(tmp_path), photos, ReadOptions()))
     assert [outcome.reason for outcome in outcomes] == ["", reason, ""]
     assert [len(outcome.records) for outcome in outcomes] == [1, 0, 1]
+
+
+def test_an_emotion_that_is_none_is_rejected(tmp_path: Path, raw_set: RawSet) -> None:
+    table = pq.read_table(raw_set.root / "annotations.parquet")
+    emotions = pa.array([8 if index == 1 else 7 for index in range(len(table))])
+    pq.write_table(table.set_column(table.column_names.index("emotion"), "emotion", emotions), tmp_path / ANNOTATIONS)
+    first, second = synthetic.read(Raw(tmp_path), table["photo"].to_pylist()[:2], ReadOptions())
+    assert first.records[0].labels == {"expression": "neutral"}
+    assert (second.reason, second.detail) == ("bad_label", "emotion 8, known are 1 to 7")
 
 
 def test_without_annotations_it_says_what_to_run(tmp_path: Path) -> None:

@@ -43,6 +43,7 @@ def test_pictures_of_many_samples_at_once(shards: Path) -> None:
         assert sample.gaze is not None
         np.testing.assert_array_equal(opened.gaze[index], sample.gaze)
         np.testing.assert_array_equal(opened.head[index], sample.head)
+        assert (opened.groups[index], opened.expressions[index]) == (sample.group, sample.labels["expression"])
     np.testing.assert_array_equal(opened.pictures([3]).left[0], opened[3].left)
     scattered = Pictures(*(part[::2] for part in opened.empty(8)))
     signed = Pictures(*(part.view(np.int8) for part in memory))  # type: ignore[arg-type]

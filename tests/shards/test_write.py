@@ -119,7 +119,7 @@ def test_a_row_of_the_sidecar_tells_what_filters_need(tmp_path: Path, raw_set: R
         raw_set.records[0], tags=("evaluation", "off_screen"), labels={"expression": "fear", "valence": 0.5}
     )
     shown = partial(pictures.photo_file, Raw(raw_set.root))
-    records = [first, raw_set.records[1]]
+    records = [first, replace(raw_set.records[1], labels={})]
     sidecar = write_shard(tmp_path, PLAN, records, picture=shown, spec=SMALL_SPEC, jpeg_quality=90)
     row, other = (sidecar["measures"][record.key] for record in records)
     assert (row["tags"], row["expression"]) == (["evaluation", "off_screen"], "fear")

@@ -175,6 +175,20 @@ def test_a_batch_seen_on_a_device_is_the_same_batch(augmented: Augmented) -> Non
         assert one.shape == other.shape and difference.mean() < 2 and difference.mean(dim=(1, 2, 3)).max() < 2
 
 
+@pytest.mark.parametrize("num_workers", [0, 1])
+def test_a_loader_hands_on_what_is_still_to_be_seen(augmented: Augmented, num_workers: int) -> None:
+    """Arrays stay arrays."""
+    unseen = Augmented(augmented.samples, replace(augmented.seeing, on_device=True))
+    plan = Plan(16, 4, 1, seed=1)
+    (batch, *_), (expected, *_) = (
+        loader(unseen, plan, start=0, num_workers=num_workers),
+        loader(augmented, plan, start=0),
+    )
+    assert isinstance(batch, Unseen) and isinstance(expected, Batch)
+    there = batch.seen(torch.device("cpu"))
+    assert there.keys == expected.keys and there.views[0].face.shape == expected.views[0].face.shape
+
+
 def test_without_eyes_none_are_cut(augmented: Augmented) -> None:
     places = [(0, 1), (0, 2)]
     with_eyes = seen(augmented, places)
