@@ -96,8 +96,9 @@ def test_probes_are_fitted_on_those_seen_and_judged_by_the_others(root: Path) ->
 
 @pytest.mark.slow
 def test_the_stage_tells_of_people_whom_it_leaves_out(root: Path) -> None:
+    write_params(root, pretrain={"watch": {"people": 2, "photos": 16, "least_deviation": 0.1}})
     said = run(root, "jobs.pretrain", *ARGUMENTS, SLYK_NUM_CPUS="1", SLYK_NUM_WORKERS="1")
-    recipe = recipe_of(root)
+    recipe = recipe_of(root, 2)
     assert load_bundle(root / MODEL).config["groups"] == {"synthetic": list(recipe.sources[0].groups)}
     history = pd.read_csv(root / MODEL / "history.csv")
     assert set(history.columns) >= CONTROLS and history.notna().all(axis=None)
