@@ -173,7 +173,7 @@ def test_kill_9_of_a_worker_changes_nothing(root: Path) -> None:
 def test_kill_9_three_times_of_two_workers_changes_nothing(root: Path) -> None:
     """With dropout and sums over workers in the loss; MLflow has one run of it, with each step once."""
     write_params(root, pretrain={"epochs": 12, "objective": "region_awareness"})
-    arguments = ("jobs.pretrain", "--shards", SHARDS, "--out")
+    arguments = ("jobs.pretrain", "--shards", SHARDS, "--report", "reports", "--out")
     run(root, *arguments, "models/undisturbed", SLYK_NUM_CPUS="2", SLYK_NUM_WORKERS="2")
     stage = start(root, *arguments, "models/disturbed", SLYK_NUM_CPUS="2", SLYK_NUM_WORKERS="2")
     rng, killed = random.Random(5), set[int]()
