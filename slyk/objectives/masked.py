@@ -78,11 +78,6 @@ class Masked(Objective):
     def embed(self, images: Images) -> Tensor:
         return pooled(self.encoder, self.encoder.face, images)
 
-    def compared(self, images: Images) -> Tensor:
-        """Tokens of all patches of all faces. Faces may look as alike as they are, since nothing makes them differ or
-        agree; but patches that are all alike tell nothing."""
-        return torch.as_tensor(self.encoder.face(self.encoder.normalize(images.face)).flatten(2).mT.flatten(0, 1))
-
     def forward(self, pair: Pair) -> tuple[Tensor, Tensor]:
         face = self.encoder.face
         assert isinstance(face, PatchTrunk)

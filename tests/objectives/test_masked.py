@@ -15,7 +15,6 @@ from slyk.objectives.masked import Decoder, Masked, Split, split
 from slyk.objectives.objective import ObjectiveConfig, Pair
 from slyk.objectives.pretraining import Pretraining
 from slyk.training.batches import Batch
-from slyk.training.embeddings import embedding_std
 from slyk.training.loop import adamw
 from tests.models.test_encoder import random_images
 
@@ -139,16 +138,9 @@ def test_what_probes_read_sees_the_whole_face(module: Masked) -> None:
     assert found.shape == (2, 192) and torch.equal(found, module.embed(images))
 
 
-def test_faces_that_are_alike_are_no_collapse(module: Masked) -> None:
-    """One face eight times over: its patches differ. Patches that are all alike are one."""
-    face, right, left = random_images(1, 32)
-    eight = Images(face.expand(8, -1, -1, -1), right, left)
-    assert embedding_std(module.embed(eight)) < 1e-3
-    assert module.compared(eight).shape == (8 * 16, 192) and embedding_std(module.compared(eight)) > 0.1
-    with torch.no_grad():
-        for parameter in trunk(module).network.get_submodule("norm").parameters():
-            parameter.copy_(torch.linspace(0, 1, 192) if parameter.sum() == 0 else torch.zeros(192))
-    assert embedding_std(module.compared(eight)) < 1e-6
+def test_nothing_is_compared_between_faces(module: Masked) -> None:
+    """So that faces which are alike are no collapse."""
+    assert module.compared(random_images(2, 32)) is None
 
 
 def test_a_trunk_without_patches_says_which_to_take() -> None:

@@ -24,8 +24,8 @@ def photos(shards: Path, *groups: str, most: int = 100, eyes: bool = True) -> Ph
 
 def made(name: str) -> Objective:
     torch.manual_seed(0)
-    shape = EncoderConfig("vit_tiny", 32, 4, 1) if name == "masked" else CONFIG
-    return OBJECTIVES[name](Encoder(shape), ObjectiveConfig(projector_hidden=32, projector_out=16))
+    encoder = Encoder(EncoderConfig("vit_tiny", 32, 4, 1) if name == "masked" else CONFIG)
+    return OBJECTIVES[name](encoder, ObjectiveConfig(projector_hidden=32, projector_out=16, decoder_width=32))
 
 
 class ToldBefore(nn.Module):
