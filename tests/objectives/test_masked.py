@@ -138,6 +138,11 @@ def test_what_probes_read_sees_the_whole_face(module: Masked) -> None:
     assert found.shape == (2, 192) and torch.equal(found, module.embed(images))
 
 
+def test_nothing_is_compared_between_faces(module: Masked) -> None:
+    """So that faces which are alike are no collapse."""
+    assert module.compared(random_images(2, 32)) is None
+
+
 def test_a_trunk_without_patches_says_which_to_take() -> None:
     with pytest.raises(ParamsError, match=r"mobilenetv3_small has none: choose .* of vit_tiny, vit_small, vit_base"):
         OBJECTIVES["masked"](Encoder(EncoderConfig("mobilenetv3_small", 32, 4, 1)), CONFIG)
