@@ -10,7 +10,7 @@ import yaml
 
 from jobs import recipe
 from jobs.pretrain import PretrainRecipe
-from slyk.config import Params, Pretrain, load_params
+from slyk.config import Params, Pretrain, Watch, load_params
 from slyk.errors import ParamsError
 from slyk.objectives import OBJECTIVES
 from slyk.shards.read import ShardSet
@@ -148,7 +148,8 @@ def test_what_is_wrong_is_told_and_nothing_written(tmp_path: Path) -> None:
 @pytest.mark.parametrize("name", [name for name in NAMES if name.endswith("-quick")])
 def test_a_quick_start_trains(name: str, tmp_path: Path, shards: Path) -> None:
     """Two steps of four of its views through its own network."""
-    chosen = trial(with_recipe(tmp_path, name), batch_size=4, epochs=1, precision="fp32")
+    watch = Watch(least_deviation=0.0)  # drawn faces are alike
+    chosen = trial(with_recipe(tmp_path, name), batch_size=4, epochs=1, precision="fp32", watch=watch)
     torch.manual_seed(0)
     module = chosen.module()
     plan = Plan(8, 4, 1, 1)
