@@ -151,7 +151,7 @@ def compared(
         line("chance", scattered(count, true.shape, seed), true, count),
     ]
     shares = np.bincount(true.ravel(), minlength=NUM_CLASSES) / true.size
-    told = ", ".join(f"{Region(c).name.lower()} {shares[c]:.2f}" for c in np.flatnonzero(shares))
+    told = ", ".join(f"{Region(c).name.lower()} {shares[c]:.2f}" for c in np.flatnonzero(shares).tolist())
     return [*lines, figure("photos", len(true), "", f"{true.shape[1]} x {true.shape[2]} places: {told}")]
 
 
@@ -207,7 +207,7 @@ def class_map(mask: NDArray[np.uint8], view_from_photo: Array, face_px: int, pla
         cv2.resize((view == number).astype(np.float64), places[::-1], interpolation=cv2.INTER_AREA)
         for number in range(NUM_CLASSES)
     ]
-    return np.argmax(shares, axis=0)
+    return np.asarray(np.argmax(shares, axis=0))
 
 
 if __name__ == "__main__":

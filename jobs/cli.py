@@ -82,6 +82,17 @@ def shards_show(
 
 
 @app.command()
+def recipe(
+    name: Annotated[str | None, typer.Argument(help="A recipe; all are listed where none is named.")] = None,
+    write: Annotated[bool, typer.Option("--write", help="Change params.yaml, whose comments stay.")] = False,
+) -> None:
+    """List recipes of pretraining, print one, or lay it over params.yaml."""
+    from jobs.recipe import recipe_command
+
+    recipe_command(resolve("params.yaml"), name, write=write)
+
+
+@app.command()
 def results(
     show_next: Annotated[bool, typer.Option("--next", help="Also say what can be done now.")] = False,
 ) -> None:

@@ -88,7 +88,7 @@ def regions_sheet(images: Images, regions: Regions) -> Picture:
     faces, heatmaps = pictures_of(images), regions.heatmaps.numpy()
     count, (height, width) = heatmaps.shape[1], heatmaps.shape[2:]
     colors = region_colors(count)
-    most = float(heatmaps.max())
+    least, most = float(heatmaps.min()), float(heatmaps.max())
     rows = []
     for face, maps in zip(faces, heatmaps, strict=True):
         shown = enlarged(face)
@@ -96,7 +96,8 @@ def regions_sheet(images: Images, regions: Regions) -> Picture:
         painted = (0.55 * shown + 0.45 * colors[fine.argmax(axis=0)]).astype(np.uint8)
         row = [cell(shown, ""), cell(painted, "")]
         for number, part in enumerate(fine):
-            warm = cv2.applyColorMap(np.rint(255 * part / most).astype(np.uint8), cv2.COLORMAP_VIRIDIS)
+            heat = np.rint(255 * (part - least) / max(most - least, 1e-9)).astype(np.uint8)
+            warm = cv2.applyColorMap(heat, cv2.COLORMAP_VIRIDIS)
             row.append(cell((0.35 * shown + 0.65 * warm).astype(np.uint8), f"{number + 1}"))
             row[-1][-LINE_PX + 3 : -4, CELL_PX - 24 :] = colors[number]
         rows.append(row)
@@ -106,7 +107,7 @@ def regions_sheet(images: Images, regions: Regions) -> Picture:
         rows,
         [
             f"Regions that the network found in maps of {height} x {width} places, enlarged: colours show the one that "
-            f"fits best, then the share of each, dark 0 to yellow {most:.2f}.",
+            f"fits best, then the share of each, dark {least:.3f} to yellow {most:.3f}, even {1 / count:.3f}.",
             f"Places where a region fits best:  {shares}",
         ],
         apart=2,

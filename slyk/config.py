@@ -191,11 +191,10 @@ class Encoder(Section):
 
 class Watch(Section):
     people: Whole = 6
-    """Of each set, so many training groups are left out by pretraining and looked at while it lasts; fine-tuning may
-    take them. 0: nobody is left out, nothing is probed."""
+    """Training groups of each set that pretraining leaves out, to be probed; fine-tuning takes them. 0: no probes."""
     photos: Annotated[Count, Field(ge=8, le=20_000)] = 300
     """At most so many photos of people whom pretraining sees, to fit probes, and as many of the others, to judge."""
-    least_deviation: NotNegative = 0.02
+    least_deviation: NotNegative = 0.1
     """Pretraining ends where what its loss compares deviates less (1: an even spread, 0: all alike); 0: never."""
 
 

@@ -19,6 +19,7 @@ ENCODER = {"backbone": "mobilenetv3_small", "weights": None, "width": 32, "heads
 PRETRAIN = {
     "face_px": 48, "encoder": ENCODER, "projector_hidden": 32, "projector_out": 16, "epochs": 2, "batch_size": 8,
     "warmup_epochs": 0.0, "precision": "fp32", "checkpoints_per_epoch": 1,
+    "watch": {"people": 1, "photos": 16, "least_deviation": 0.1},
 }  # fmt: skip
 GAZE = {
     "hidden": [16], "epochs": 2, "batch_size": 8, "warmup_epochs": 0.0, "precision": "fp32", "checkpoints_per_epoch": 1,

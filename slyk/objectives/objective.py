@@ -60,9 +60,10 @@ class Objective(nn.Module):
         """Features (B, D) of faces by what the objective trains in the encoder: what probes read."""
         raise NotImplementedError
 
-    def compared(self, images: Images) -> Tensor:
-        """What the loss compares of a view (B, D'): all alike once an objective has collapsed, whatever is embedded."""
-        return self.embed(images)
+    def compared(self, images: Images) -> Tensor | None:
+        """What the loss compares of a view (B, D'): all alike once an objective has collapsed, whatever is embedded.
+        None where it is held against the picture itself and so cannot collapse."""
+        return None
 
     def followed(self) -> Sequence[tuple[nn.Module, nn.Module]]:
         """Pairs of online and target network; none where nothing follows."""

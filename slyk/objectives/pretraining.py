@@ -34,7 +34,11 @@ class Pretraining:
         self.module.after_step(ema_momentum(step, num_steps=num_steps, base=self.module.config.momentum))
 
     def metrics(self, watched: list[Tensor], batch: Batch) -> dict[str, float]:
-        embeddings, deviation = torch.cat(watched), embedding_std(self._compared(batch))
+        embeddings, compared = torch.cat(watched), self._compared(batch)
+        told = {"embedding_std": embedding_std(embeddings), "embedding_rank": effective_rank(embeddings)}
+        if compared is None:
+            return told
+        deviation = embedding_std(compared)
         if deviation < self.least_deviation:
             raise TrainingError(
                 f"pretraining collapsed: after step {self._done} what the loss compares deviates by {deviation:.2g}, "
@@ -43,18 +47,15 @@ class Pretraining:
                 "learning_rate, raise momentum or batch_size, or choose another objective in params.yaml; "
                 "least_deviation 0 trains on regardless"
             )
-        return {
-            "embedding_std": embedding_std(embeddings),
-            "embedding_rank": effective_rank(embeddings),
-            "compared_std": deviation,
-        }
+        return told | {"compared_std": deviation}
 
     @torch.no_grad()
-    def _compared(self, batch: Batch) -> Tensor:
-        """Of the first view of some of the batch. Embeddings would not tell: batch norm keeps them apart in a network
-        whose projections are all one (docs/methods.md)."""
-        self.module.eval()
-        try:
-            return self.module.compared(batch.part(slice(MOST_COMPARED)).views[0])
-        finally:
-            self.module.train()
+    def _compared(self, batch: Batch) -> Tensor | None:
+        """Of the first view of some of the batch, as in training: before batch norm knows its means, evaluation tells
+        little. No trace is left. Embeddings would not tell either: batch norm keeps them apart in a network whose
+        projections are all one (docs/methods.md)."""
+        kept = [buffer.clone() for buffer in self.module.buffers()]
+        compared = self.module.compared(batch.part(slice(MOST_COMPARED)).views[0])
+        for buffer, value in zip(self.module.buffers(), kept, strict=True):
+            buffer.copy_(value)
+        return compared

@@ -19,7 +19,7 @@ from slyk.datasets import listing
 from tests.jobs.workspace import GATE_GAZE, add_version, make_model, make_shards, write_params
 
 HEAVY = ("mlflow", "ray", "torch", "dvc", "pandas", "cv2", "matplotlib", "pyarrow")
-COMMANDS = ("data", "promote", "rollback", "compare", "predict", "ui", "results")
+COMMANDS = ("data", "promote", "rollback", "compare", "predict", "ui", "results", "recipe")
 
 
 def slyk(monkeypatch: pytest.MonkeyPatch, *arguments: str) -> int:

@@ -129,7 +129,7 @@ def root(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def pretrain(root: Path, out: str, num_workers: int) -> str:
-    arguments = ("--shards", SHARDS, "--out", out)
+    arguments = ("--shards", SHARDS, "--out", out, "--report", "reports")
     return run(root, "jobs.pretrain", *arguments, SLYK_NUM_CPUS="1", SLYK_NUM_WORKERS=str(num_workers))
 
 
@@ -157,7 +157,7 @@ def test_pretrain_then_finetune(root: Path) -> None:
 def test_kill_9_of_a_worker_changes_nothing(root: Path) -> None:
     write_params(root, pretrain={"epochs": 12})
     pretrain(root, "models/undisturbed", num_workers=0)
-    arguments = ("--shards", SHARDS, "--out", "models/disturbed")
+    arguments = ("--shards", SHARDS, "--out", "models/disturbed", "--report", "reports")
     stage = start(root, "jobs.pretrain", *arguments, SLYK_NUM_CPUS="1", SLYK_NUM_WORKERS="1")
     wait_for(lambda: len(checkpoints_of(root)) >= 2, "two checkpoints")
     (worker,) = [number for number, name in processes_of(root).items() if re.match("ray::.*TrainWorker", name)]
@@ -202,7 +202,7 @@ def test_kill_9_of_all_is_gone_on_from_by_the_next_start(root: Path) -> None:
     """The MLflow run of the second start tells of the steps before it too; the first is marked as killed."""
     write_params(root, pretrain={"epochs": 14})
     pretrain(root, "models/undisturbed", num_workers=0)
-    arguments = ("--shards", SHARDS, "--out", "models/disturbed")
+    arguments = ("--shards", SHARDS, "--out", "models/disturbed", "--report", "reports")
     stage = start(root, "jobs.pretrain", *arguments, SLYK_NUM_CPUS="1", SLYK_NUM_WORKERS="1")
     wait_for(lambda: len(checkpoints_of(root)) >= 3, "three checkpoints")
     for number in [stage.pid, *processes_of(root)]:
@@ -246,7 +246,7 @@ def metric_steps(root: Path, name: str) -> list[int]:
 @pytest.mark.parametrize("num_workers", ["0", "1"])
 def test_a_loss_that_is_not_finite_names_step_and_keys(root: Path, num_workers: str) -> None:
     write_params(root, pretrain={"learning_rate": 1e6, "precision": "fp32"})
-    arguments = ("--shards", SHARDS, "--out", "models/nan")
+    arguments = ("--shards", SHARDS, "--out", "models/nan", "--report", "reports")
     said = run(root, "jobs.pretrain", *arguments, status=2, SLYK_NUM_CPUS="1", SLYK_NUM_WORKERS=num_workers)
     assert re.search(r"error: loss is nan at step \d; samples of the batch: p00\d/00\d, ", said), said
     assert not (root / "models/nan").exists()
@@ -259,5 +259,6 @@ def test_damaged_shards_stop_it_before_anything_starts(root: Path, tmp_path: Pat
     groups = training_sources(Params.model_validate(small_params()), ("synthetic",), tmp_path / SHARDS)
     tar = tmp_path / SHARDS / "synthetic" / f"{groups['synthetic'].groups[0]}-00000.tar"
     tar.write_bytes(tar.read_bytes()[:-20000])
-    said = run(tmp_path, "jobs.pretrain", "--shards", SHARDS, "--out", "models/x", status=2, SLYK_NUM_WORKERS="0")
+    arguments = ("--shards", SHARDS, "--out", "models/x", "--report", "reports")
+    said = run(tmp_path, "jobs.pretrain", *arguments, status=2, SLYK_NUM_WORKERS="0")
     assert f"error: {tar}: member" in said and "dvc checkout" in said

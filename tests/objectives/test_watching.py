@@ -7,7 +7,7 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from slyk.models.encoder import Encoder, Images
+from slyk.models.encoder import Encoder, EncoderConfig, Images
 from slyk.objectives import OBJECTIVES
 from slyk.objectives.objective import Objective, ObjectiveConfig
 from slyk.objectives.watching import Photos, Watcher, photos_of, seen_by
@@ -24,7 +24,8 @@ def photos(shards: Path, *groups: str, most: int = 100, eyes: bool = True) -> Ph
 
 def made(name: str) -> Objective:
     torch.manual_seed(0)
-    return OBJECTIVES[name](Encoder(CONFIG), ObjectiveConfig(projector_hidden=32, projector_out=16))
+    encoder = Encoder(EncoderConfig("vit_tiny", 32, 4, 1) if name == "masked" else CONFIG)
+    return OBJECTIVES[name](encoder, ObjectiveConfig(projector_hidden=32, projector_out=16, decoder_width=32))
 
 
 class ToldBefore(nn.Module):
