@@ -69,7 +69,7 @@ def step(cache: Path) -> list[Line]:
     size = NETS["resnet18"][0]
     shards = str(cache / f"shards-{4 * size}")
     return lines + program(
-        "stepping", "shares", 1, backbone="resnet18", size=size, steps=6, repeats=REPEATS, shards=shards
+        "stepping", "shares", 1, backbone="resnet18", size=size, steps=16, repeats=REPEATS, shards=shards
     )
 
 

@@ -75,7 +75,10 @@ def measure(backbone: str, size: int, threads: int, steps: int, repeats: int, li
 
 
 def shares(backbone: str, size: int, steps: int, repeats: int, shards: str) -> list[Line]:
-    """What stands beside the model in a step of slyk's default, and beside the step the loader's work."""
+    """What stands beside the model in a step of slyk's default, and beside the step the loader's work.
+
+    A report comes after `steps`: 16 are half an epoch of the quick start, which reports twice in each.
+    """
     one_thread()
     precision = resolve_precision("auto", CPU)
     objective, optimizer = optimized(backbone, precision, together=size < TOGETHER_BELOW)

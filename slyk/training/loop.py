@@ -94,7 +94,8 @@ def fit(
         watched = [*watched[-3:], result.watched]
         if step + 1 in report_at:
             metrics = {"loss": losses.mean(), "learning_rate": optimizer.param_groups[0]["lr"]}
-            metrics |= trainable.metrics(watched, batch)
+            with autocast(settings.precision, settings.device):  # as trained: half the time
+                metrics |= trainable.metrics(watched, batch)
             seconds = time.monotonic() - began
             metrics["samples_per_second"] = losses.count * len(batch.keys) * ranks.count() / seconds
             metrics["waiting_share"] = waited / seconds
