@@ -9,7 +9,19 @@ import pytest
 import torch
 
 from benchmarks import augmenting, gpu, peer, pretrain, table
-from benchmarks.pretraining import PX, as_images, batches, byol, crop_spec, floats, keys, median_ratio, write_shards
+from benchmarks.pretraining import (
+    FIRST,
+    PX,
+    SECOND,
+    as_images,
+    batches,
+    byol,
+    crop_spec,
+    floats,
+    keys,
+    median_ratio,
+    write_shards,
+)
 from slyk.objectives.objective import Pair
 from slyk.shards.read import ShardSet
 from slyk.views import fused_cv
@@ -21,11 +33,11 @@ def test_the_bare_loop_makes_the_pictures_of_the_engine() -> None:
     seen = [fused_cv.empty(augmenting.BATCH, 48, eyes=False) for _ in range(2)]
 
     def ours(epoch: int) -> None:
-        for view, augmentation in enumerate((augmenting.FIRST, augmenting.SECOND)):
+        for view, augmentation in enumerate((FIRST, SECOND)):
             fused_cv.apply(inputs.stored, inputs.draws(augmentation, epoch, view), seen[view])
 
     def bare(epoch: int, off: int = 0) -> None:
-        for view, augmentation in enumerate((augmenting.FIRST, augmenting.SECOND)):
+        for view, augmentation in enumerate((FIRST, SECOND)):
             ready = augmenting.prepare(inputs, augmentation, epoch + off, view)
             augmenting.bare(inputs.stored.face, ready, seen[view].face)
 
@@ -46,7 +58,7 @@ def test_the_rebuilt_composition_is_byol() -> None:
     """Equal weights and views: the loss that slyk's objective gives, then a target that has moved."""
     ours, (batch,) = byol("mobilenetv3_small", together=False), batches(1, 4, 32)
     with torch.no_grad():
-        expected, _ = ours(Pair(*batch.views, batch.turn))
+        expected, _ = ours(Pair(batch.views[0], batch.views[1], batch.turn))
     theirs = peer.Composition(byol("mobilenetv3_small", together=False), peer.plain_parts()).train()
     views = floats(ours, batch)
     before = [p.clone() for p in theirs.target_projector.parameters()]
