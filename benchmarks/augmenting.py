@@ -81,15 +81,20 @@ def measure(px: int, repeats: int, rounds: int) -> list[Line]:
 def alternate(
     ways: dict[str, Callable[[int], None]], count: int, repeats: int, rounds: int
 ) -> dict[str, NDArray[np.float64]]:
-    """Pictures a second of each way, a pass after the other; `count` pictures a round. The first pass is not kept."""
+    """Pictures a second of each way, pass by pass; `count` pictures a round.
+
+    Rounds of all ways take turns, so that other work on the machine meets them alike. The first pass is not kept.
+    """
     rates: dict[str, list[float]] = {name: [] for name in ways}
     for number in range(repeats + 1):
-        for name, way in ways.items():
-            start = time.process_time()
-            for epoch in range(rounds if number else 1):
+        spent = dict.fromkeys(ways, 0.0)
+        for epoch in range(rounds if number else 1):
+            for name, way in ways.items():
+                start = time.process_time()
                 way(epoch)
-            if number:
-                rates[name].append(count * rounds / (time.process_time() - start))
+                spent[name] += time.process_time() - start
+        for name, seconds in spent.items() if number else ():
+            rates[name].append(count * rounds / seconds)
     return {name: np.array(values) for name, values in rates.items()}
 
 

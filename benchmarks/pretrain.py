@@ -35,7 +35,7 @@ def main() -> None:
     parser.add_argument("--cache", type=Path, default=Path("out/benchmarks/pretrain"), help="where drawn shards stay")
     args = parser.parse_args()
     measures: dict[str, Callable[[], list[Line]]] = {
-        "views": lambda: program("augmenting", "measure", px=224, repeats=REPEATS, rounds=8),
+        "views": lambda: program("augmenting", "measure", px=224, repeats=REPEATS, rounds=16),
         "step": lambda: step(args.cache),
         "ranks": lambda: ranks(args.cache),
         "gpu": lambda: gpu(args.json if args.gpu and args.json else args.cache / "gpu.json"),

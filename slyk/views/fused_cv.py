@@ -32,34 +32,32 @@ def empty(count: int, face_px: int, eyes: bool) -> Seen:
 
 def apply(stored: Pictures, draws: Draws, out: Seen) -> Seen:
     """Writes the views of N stored samples into `out`, whose sizes tell theirs; eyes of no size are left out."""
-    plain = _is_plain(draws.color, draws.offset, draws.pivot)
-    for i in range(len(stored.face)):
-        face = _warp(stored.face[i], draws.warps[0, i], out.face[i])
-        pictures = [face]
+    plain = _is_plain(draws.color, draws.offset, draws.pivot).tolist()
+    affine = np.concatenate([draws.color, np.broadcast_to(draws.offset[:, None, None], (len(plain), 3, 1))], axis=2)
+    chosen = zip(draws.swap.tolist(), draws.pivot.tolist(), draws.sigma.tolist(), draws.solarize.tolist(), strict=True)
+    for i, (swap, pivot, sigma, solarize) in enumerate(chosen):
+        pictures = [_warp(stored.face[i], draws.warps[0, i], out.face[i])]
         if out.right.shape[1]:
-            eyes = (stored.left, stored.right) if draws.swap[i] else (stored.right, stored.left)
+            eyes = (stored.left, stored.right) if swap else (stored.right, stored.left)
             pictures += [
                 _warp(eye[i], warp[i], part[i]) for eye, warp, part in zip(eyes, draws.warps[1:], out[1:], strict=True)
             ]
-        matrix = None if plain[i] else _affine(face, draws.color[i], draws.offset[i], draws.pivot[i])
+        if pivot:
+            affine[i, :, 3] += pivot * _luma(pictures[0])
         for picture in pictures:
-            _finish(picture, matrix, float(draws.sigma[i]), bool(draws.solarize[i]))
+            _finish(picture, None if plain[i] else affine[i], sigma, solarize)
     return out
 
 
 def _warp(image: Image, matrix: NDArray[np.float64], out: Image) -> Image:
-    size = (out.shape[1], out.shape[0])
-    return np.asarray(cv2.warpAffine(image, matrix, size, dst=out, flags=_FLAGS, borderMode=_EDGE), np.uint8)
+    cv2.warpAffine(image, matrix, (out.shape[1], out.shape[0]), dst=out, flags=_FLAGS, borderMode=_EDGE)
+    return out
 
 
-def _affine(face: Image, color: NDArray[np.float64], offset: float, pivot: float) -> NDArray[np.float64]:
-    """(3, 4) of BGR: the same for a face and its eyes."""
-    matrix = np.empty((3, 4))
-    matrix[:, :3], matrix[:, 3] = color, offset
-    if pivot:  # the sum of a grey picture takes a third of the time of the means of three colours
-        gray = cv2.cvtColor(face, cv2.COLOR_BGR2GRAY)
-        matrix[:, 3] += pivot * cv2.norm(gray, cv2.NORM_L1) / gray.size
-    return matrix
+def _luma(face: Image) -> float:
+    """The mean: the sum of a grey picture takes a third of the time of the means of three colours."""
+    gray = cv2.cvtColor(face, cv2.COLOR_BGR2GRAY)
+    return float(cv2.norm(gray, cv2.NORM_L1)) / gray.size
 
 
 def _finish(picture: Image, matrix: NDArray[np.float64] | None, sigma: float, solarize: bool) -> None:
