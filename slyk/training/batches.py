@@ -199,7 +199,10 @@ class Augmented(Dataset[Batch | Unseen]):
         return self.samples.sets[which].pictures(own.tolist(), eyes=self.seeing.eyes)
 
     def _stored(self, which: int, own: NDArray[np.int64], rows: NDArray[np.int64], draws: tuple[Draws, ...]) -> Stored:
-        return Stored(rows, fused_torch.Stored(*map(torch.from_numpy, self._pictures(which, own))), draws)
+        face, *eyes = map(torch.from_numpy, self._pictures(which, own))
+        if not self.seeing.eyes:  # memory that nobody wrote need not travel
+            eyes = [eye[:, :0, :0] for eye in eyes]
+        return Stored(rows, fused_torch.Stored(face, *eyes), draws)
 
     def _views(self, parts: list["_Part"], count: int) -> tuple[Images, ...]:
         whole = [fused_cv.empty(count, self.seeing.face_px, self.seeing.eyes) for _ in self.seeing.augmentations]

@@ -197,6 +197,7 @@ def test_without_eyes_none_are_cut(augmented: Augmented) -> None:
     assert blind.views[0].right.shape == blind.views[1].left.shape == (2, 3, 0, 0)
     unseen = Augmented(augmented.samples, replace(augmented.seeing, eyes=False, on_device=True))[places]
     assert isinstance(unseen, Unseen)
+    assert unseen.stored[0].pictures.left.numel() == 0
     assert unseen.seen(torch.device("cpu")).views[0].right.shape == (2, 3, 0, 0)
 
 
