@@ -24,6 +24,7 @@ from benchmarks.pretraining import (
     FIRST,
     PX,
     SECOND,
+    alternate,
     as_images,
     batches,
     byol,
@@ -123,17 +124,6 @@ def forward_flops(sizes: Sizes) -> float:
     with torch.no_grad(), FlopCounterMode(display=False) as counter:
         objective.projector(objective.embed(as_images(textures(1, sizes.px))))
     return float(counter.get_total_flops())
-
-
-def alternate(ways: dict[str, Callable[[], float]], repeats: int) -> dict[str, list[float]]:
-    """Samples a second of each way, a pass after the other; the first, in which much is made ready, is not kept."""
-    rates: dict[str, list[float]] = {name: [] for name in ways}
-    for number in range(repeats + 1):
-        for name, way in ways.items():
-            rate = way()
-            if number:
-                rates[name].append(rate)
-    return rates
 
 
 def clocked(device: torch.device, count: int, work: Callable[[], None]) -> float:

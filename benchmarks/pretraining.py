@@ -1,6 +1,7 @@
 """What the parts of `benchmarks.pretrain` share: drawn pictures, shards of them, batches, networks."""
 
 import os
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
 import cv2
@@ -116,6 +117,17 @@ def floats(objective: BYOL, batch: Batch) -> list[Tensor]:
     """The views as a network sees them, made beforehand: what lightly's transform gives."""
     with torch.no_grad():
         return [objective.encoder.normalize(view.face).contiguous() for view in batch.views]
+
+
+def alternate(ways: Mapping[str, Callable[[], float]], repeats: int) -> dict[str, list[float]]:
+    """What each way measures, a pass after the other; the first, in which much is made ready, is not kept."""
+    found: dict[str, list[float]] = {name: [] for name in ways}
+    for number in range(repeats + 1):
+        for name, way in ways.items():
+            value = way()
+            if number:
+                found[name].append(value)
+    return found
 
 
 def median_ratio(ones: NDArray[np.float64], others: NDArray[np.float64]) -> float:

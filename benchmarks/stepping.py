@@ -21,6 +21,7 @@ from benchmarks.pretraining import (
     FIRST,
     PX,
     SECOND,
+    alternate,
     batches,
     byol,
     crop_spec,
@@ -101,17 +102,6 @@ def shares(backbone: str, size: int, steps: int, repeats: int, shards: str) -> l
             f"{what}: reading and views, of the step", loading / whole, "", f"{loading * 1e3:.0f} ms a batch, apart"
         ),
     ]
-
-
-def alternate(ways: dict[str, Pass], repeats: int) -> dict[str, list[float]]:
-    """Seconds a step of each way, a pass after the other; the first pass is not kept."""
-    seconds: dict[str, list[float]] = {name: [] for name in ways}
-    for number in range(repeats + 1):
-        for name, way in ways.items():
-            spent = way()
-            if number:
-                seconds[name].append(spent)
-    return seconds
 
 
 def lightly(backbone: str, size: int, steps: int, clock: Callable[[], float]) -> Pass:

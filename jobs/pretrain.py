@@ -30,7 +30,7 @@ from slyk.training.batches import Seeing
 from slyk.training.loop import OPTIMIZERS
 from slyk.views.augmentation import Augmentation
 
-TOGETHER_BELOW = 32  # samples: two views in one batch pay where a batch is small (docs/experiments.md)
+TOGETHER_BELOW = 32  # samples: two views in one batch pay where a batch is small (docs/performance.md)
 
 
 def main() -> None:

@@ -138,7 +138,8 @@ def train(recipe: Recipe, log: TrainingLog) -> Iterator[Trained]:
     sets = [source.verified() for source in recipe.sources]
     for source in recipe.watched:
         source.verified()
-    Plan(len(Samples(sets)), recipe.batch_size, recipe.epochs, recipe.seed, 0, max(1, num_workers()))
+    plan = Plan(len(Samples(sets)), recipe.batch_size, recipe.epochs, recipe.seed, 0, max(1, num_workers()))
+    plan.parts(recipe.micro_batch)
     recipe.module()  # what is wrong with a network is told here, once, and not by every worker
     fingerprint = digest({**recipe.fingerprint(), "manifests": [s.manifest.digest for s in sets]})
     folder = resolve(os.environ.get("SLYK_RUNS", ".slyk/runs"))
@@ -165,7 +166,7 @@ def _fit(ray: Any, recipe: Recipe, folder: Path, name: str, fingerprint: str, lo
     failed = folder / f"{name}.error"
     failed.unlink(missing_ok=True)
     told = folder / f"{name}.progress"
-    _sweep(folder, recipe.stage)
+    _sweep(folder, recipe.stage, name)
     if count > 1 and not use_gpu:
         print(f"{recipe.stage}: {count} workers on processors, batch norm takes each one's own statistics", flush=True)
     if count and (folder / name).is_dir():
@@ -203,9 +204,14 @@ def _fit(ray: Any, recipe: Recipe, folder: Path, name: str, fingerprint: str, lo
     return Trained(state["module"], state["history"])
 
 
-def _sweep(folder: Path, stage: str) -> None:
-    """Removes what runs of this stage left that were given up: nothing was written there for days."""
+def _sweep(folder: Path, stage: str, name: str) -> None:
+    """Removes what other runs of this stage left that were given up: nothing was written there for days.
+
+    name: of the run that starts, which goes on however old it is.
+    """
     for old in folder.glob(f"{stage.replace('@', '-')}-*"):
+        if old.name.startswith(name):
+            continue
         if time.time() - max(path.stat().st_mtime for path in (old, *old.rglob("*"))) > KEPT_DAYS * 86_400:
             print(f"{stage}: removing {old}, a run that nobody went on with for {KEPT_DAYS} days", flush=True)
             shutil.rmtree(old) if old.is_dir() else old.unlink()

@@ -1,5 +1,6 @@
 """Training through a real Ray Train: pretrain, finetune, kill -9 of a worker, a loss that is not finite."""
 
+import os
 import random
 import re
 import shutil
@@ -16,7 +17,7 @@ from mlflow.entities import Run
 
 from jobs.finetune import FinetuneRecipe
 from jobs.pretrain import PretrainRecipe, provenance, training_sources
-from jobs.train import report_steps
+from jobs.train import _sweep, report_steps
 from slyk.bundle import describe, load_bundle, save_bundle
 from slyk.config import Params, SetProtocol
 from slyk.datasets.protocols import Filter
@@ -215,6 +216,27 @@ def test_kill_9_of_all_is_gone_on_from_by_the_next_start(root: Path) -> None:
     steps = metric_steps(root, "loss")
     assert len(steps) == 14 and steps == sorted(set(steps))
     assert [run.info.status for run in runs_of(root)][:2] == ["FINISHED", "KILLED"]
+
+
+def test_runs_that_were_given_up_are_swept(tmp_path: Path) -> None:
+    """Those of this stage, after a week, but never the one that starts."""
+    for name in ("pretrain-old", "pretrain-new", "pretrain-own", "finetune-gaze-old"):
+        (tmp_path / name / "checkpoint_0").mkdir(parents=True)
+        if name != "pretrain-new":
+            for path in (tmp_path / name / "checkpoint_0", tmp_path / name):
+                os.utime(path, (0, 0))
+    (tmp_path / "pretrain-old.error").write_text("")
+    os.utime(tmp_path / "pretrain-old.error", (0, 0))
+    _sweep(tmp_path, "pretrain", "pretrain-own")
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["finetune-gaze-old", "pretrain-new", "pretrain-own"]
+
+
+@pytest.mark.slow
+def test_a_micro_batch_that_fits_nothing_is_told_at_once(root: Path) -> None:
+    write_params(root, pretrain={"micro_batch": 3})
+    arguments = ("--shards", SHARDS, "--out", "models/x", "--report", "reports")
+    said = run(root, "jobs.pretrain", *arguments, status=2, SLYK_NUM_WORKERS="1")
+    assert "error: 8 samples a step and worker cannot be taken 3 at a time" in said and "ray" not in said.lower()
 
 
 def checkpoints_of(root: Path) -> list[Path]:
