@@ -48,10 +48,12 @@ def turned(shards: ShardSet, angles_deg: Array, face_px: int, embed: Embed) -> T
     draws = draw(TURNED, uniform, shards.spec, face_px)
     features = []
     for start in range(0, len(shards), AT_ONCE):
-        some = range(start, min(start + AT_ONCE, len(shards)))
-        part = Draws(*(p[:, some] if p is draws.warps else p[some] for p in draws))
-        stored = shards.pictures(some)
-        features.append(embed(as_images(fused_cv.apply(stored, part, fused_cv.empty(len(some), face_px, eyes=True)))))
+        stop = min(start + AT_ONCE, len(shards))
+        stored = shards.pictures(range(start, stop))
+        views = fused_cv.apply(
+            stored, draws.where(slice(start, stop)), fused_cv.empty(stop - start, face_px, eyes=True)
+        )
+        features.append(embed(as_images(views)))
     return Turned(np.concatenate(features), draws.of_gaze(shards.gaze), draws)
 
 

@@ -23,8 +23,10 @@ from benchmarks.worker import ONE_THREAD
 from jobs.cluster import connect
 from jobs.pretrain import PretrainRecipe
 from jobs.tracking import TrainingLog
-from jobs.train import Source, train
-from slyk.config import Pretrain, Views, load_params
+from jobs.train import train
+from jobs.train_recipe import Source
+from slyk.config import load_params
+from slyk.config.training import Pretrain, Views
 from slyk.shards import manifest
 from slyk.training.loop import resolve_precision
 

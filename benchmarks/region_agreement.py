@@ -26,7 +26,7 @@ from benchmarks.table import Line, figure
 from jobs.pretrain import PretrainRecipe, set_apart, training_sources
 from jobs.pretrain_pictures import evenly, png, regions_sheet
 from jobs.stage import stage
-from jobs.train import report_steps
+from jobs.train_worker import report_steps
 from slyk.config import Params, load_params
 from slyk.errors import SlykError
 from slyk.files import digest, resolve, write_atomic

@@ -12,9 +12,11 @@ from torch.optim import Optimizer
 from jobs import tracking
 from jobs.pretrain import provenance, training_sources
 from jobs.stage import stage
-from jobs.train import CODE, Source, train
+from jobs.train import CODE, train
+from jobs.train_recipe import Source
 from slyk.bundle import Bundle, bundle_digest, describe, load_bundle, save_bundle
-from slyk.config import FinetuneGaze, Params, load_params
+from slyk.config import Params, load_params
+from slyk.config.training import FinetuneGaze
 from slyk.errors import ParamsError
 from slyk.files import code_digest, resolve
 from slyk.models.encoder import Encoder, EncoderConfig
@@ -88,7 +90,8 @@ def pretraining(recipe: "FinetuneRecipe") -> dict[str, Any]:
 
 @dataclass(frozen=True)
 class FinetuneRecipe:
-    """See jobs.train.Recipe. encoder: the bundle of pretrain; pretrained: take its weights too, not its shape alone."""
+    """See jobs.train_recipe.Recipe. encoder: the bundle of pretrain; pretrained: take its weights too, not only its
+    shape."""
 
     stage: str
     sources: tuple[Source, ...]

@@ -13,9 +13,11 @@ from jobs import tracking
 from jobs.pretrain_pictures import save_pictures
 from jobs.roles import roles_of
 from jobs.stage import stage
-from jobs.train import CODE, Source, train
+from jobs.train import CODE, train
+from jobs.train_recipe import Source
 from slyk.bundle import describe, save_bundle
-from slyk.config import Params, Pretrain, load_params
+from slyk.config import Params, load_params
+from slyk.config.training import Pretrain
 from slyk.datasets import protocols
 from slyk.errors import ParamsError
 from slyk.files import code_digest, resolve
@@ -64,7 +66,7 @@ def main() -> None:
 
 @dataclass(frozen=True)
 class PretrainRecipe:
-    """See jobs.train.Recipe."""
+    """See jobs.train_recipe.Recipe."""
 
     stage: str
     sources: tuple[Source, ...]

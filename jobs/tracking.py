@@ -22,7 +22,8 @@ from typing import Any
 
 from pydantic import BaseModel
 
-from slyk.config import Params, as_flat
+from slyk.config import Params
+from slyk.config.section import as_flat
 from slyk.errors import SlykError
 from slyk.files import digest, root
 from slyk.shards.manifest import Manifest

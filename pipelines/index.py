@@ -10,7 +10,8 @@ from jobs import tracking
 from jobs.cluster import connect
 from jobs.stage import stage
 from pipelines.rejects import check_fraction, print_reasons, write_rejects
-from slyk.config import Dataset, load_params
+from slyk.config import load_params
+from slyk.config.data import Dataset
 from slyk.datasets import listing
 from slyk.datasets.index_table import tables_of
 from slyk.datasets.index_writer import IndexWriter

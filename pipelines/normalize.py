@@ -21,7 +21,8 @@ from jobs.data_report import write_report
 from jobs.stage import stage
 from pipelines.index import raw_root
 from pipelines.rejects import check_fraction, print_reasons, write_rejects
-from slyk.config import Normalize, load_params
+from slyk.config import load_params
+from slyk.config.data import Normalize
 from slyk.datasets.index_table import INDEX, rows_of
 from slyk.datasets.record import from_row
 from slyk.datasets.registry import reader

@@ -16,7 +16,9 @@ import pyarrow.parquet as pq
 from jobs import tracking
 from jobs.cluster import connect
 from jobs.stage import stage
-from slyk.config import Render, as_flat, load_params
+from slyk.config import load_params
+from slyk.config.data import Render
+from slyk.config.section import as_flat
 from slyk.datasets import listing
 from slyk.errors import ParamsError
 from slyk.files import code_digest, digest, resolve, sha256, write_atomic

@@ -7,7 +7,9 @@ import pytest
 import yaml
 from pydantic import ValidationError
 
-from slyk.config import MAX_SQUARE_PX, Params, SetProtocol, as_flat, load_params
+from slyk.config import Params, load_params
+from slyk.config.data import MAX_SQUARE_PX, SetProtocol
+from slyk.config.section import as_flat
 from slyk.errors import ParamsError
 from slyk.shards import limits
 from tests.drawn import REPOSITORY

@@ -25,7 +25,7 @@ class Pair(NamedTuple):
 
 @dataclass(frozen=True)
 class ObjectiveConfig:
-    """The sizes of what an objective adds to its encoder; each takes what it needs (slyk.config.Pretrain).
+    """The sizes of what an objective adds to its encoder; each takes what it needs (slyk.config.training.Pretrain).
 
     momentum: of the target at the first step; together: both views pass the encoder in one batch, whose statistics they
     then share; the last four are FRA's number of regions and MAE's share of hidden patches and decoder.

@@ -27,7 +27,7 @@ _BGR = np.linalg.inv(_YIQ)
 
 @dataclass(frozen=True)
 class Augmentation:
-    """Probabilities and ranges, the fields of `slyk.config.Views`; the default changes nothing."""
+    """Probabilities and ranges, the fields of `slyk.config.training.Views`; the default changes nothing."""
 
     flip: float = 0.0
     rotate: float = 0.0
@@ -62,6 +62,10 @@ class Draws(NamedTuple):
     pivot: Array
     sigma: Array
     solarize: Array
+
+    def where(self, some: slice) -> "Draws":
+        """Those of some samples."""
+        return Draws(*(part[:, some] if part is self.warps else part[some] for part in self))
 
     def of_gaze(self, gaze: Array) -> Array:
         """Labels (N, 2), pitch and yaw in radians or NaN, turned with the pictures about the optical axis."""

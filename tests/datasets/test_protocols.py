@@ -6,7 +6,7 @@ import pytest
 from hypothesis import assume, given
 from hypothesis import strategies as st
 
-from slyk.config import ProtocolName
+from slyk.config.data import ProtocolName
 from slyk.datasets.expressions import CLASSES
 from slyk.datasets.protocols import PROTOCOLS, Filter, Roles, only_tested, roles
 from slyk.errors import ParamsError, SplitError

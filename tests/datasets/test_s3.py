@@ -21,7 +21,7 @@ import yaml
 from fsspec.implementations.memory import MemoryFileSystem
 
 from pipelines.index import raw_root
-from slyk.config import Dataset
+from slyk.config.data import Dataset
 from slyk.datasets import listing, raw
 from slyk.datasets.raw import Raw
 from slyk.datasets.record import ReadOptions

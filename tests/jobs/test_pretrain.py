@@ -13,7 +13,7 @@ import torch
 from jobs.pretrain import PretrainRecipe, set_apart, training_sources
 from jobs.pretrain_pictures import NUM_FACES, evenly, neighbours_sheet, save_pictures
 from jobs.roles import roles_of
-from jobs.train import UNTOLD
+from jobs.train_progress import UNTOLD
 from slyk.bundle import load_bundle
 from slyk.config import Params
 from slyk.datasets import protocols

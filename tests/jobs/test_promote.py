@@ -10,7 +10,8 @@ from jobs import promote as gate
 from jobs import tracking
 from jobs.models import CHALLENGER, MODEL, find_version
 from jobs.promote import Gate, PromotionRefusedError, objections, rollback
-from slyk.config import Params, Protocol, SetProtocol, load_params
+from slyk.config import Params, load_params
+from slyk.config.data import Protocol, SetProtocol
 from slyk.datasets.protocols import roles
 from slyk.errors import ParamsError, RegistryError
 from slyk.metrics import Interval

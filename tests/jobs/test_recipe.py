@@ -10,7 +10,8 @@ import yaml
 
 from jobs import recipe
 from jobs.pretrain import PretrainRecipe
-from slyk.config import Params, Pretrain, Watch, load_params
+from slyk.config import Params, load_params
+from slyk.config.training import Pretrain, Watch
 from slyk.errors import ParamsError
 from slyk.objectives import OBJECTIVES
 from slyk.shards.read import ShardSet

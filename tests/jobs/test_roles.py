@@ -7,7 +7,8 @@ from pathlib import Path
 import pytest
 
 from jobs.roles import learned_from, roles_of, sets_tested, told
-from slyk.config import Params, SetProtocol
+from slyk.config import Params
+from slyk.config.data import SetProtocol
 from slyk.datasets import gaze360, listing
 from slyk.datasets.raw import Raw
 from slyk.datasets.record import ReadOptions, from_row

@@ -17,9 +17,11 @@ from mlflow.entities import Run
 
 from jobs.finetune import FinetuneRecipe
 from jobs.pretrain import PretrainRecipe, provenance, training_sources
-from jobs.train import _sweep, report_steps
+from jobs.train import _sweep
+from jobs.train_worker import report_steps
 from slyk.bundle import describe, load_bundle, save_bundle
-from slyk.config import Params, SetProtocol
+from slyk.config import Params
+from slyk.config.data import SetProtocol
 from slyk.datasets.protocols import Filter
 from slyk.errors import DataMissingError
 from slyk.models.pmn import PMN

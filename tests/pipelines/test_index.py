@@ -12,7 +12,7 @@ import pytest
 from jobs.stage import stage
 from pipelines.index import _camera, _nameless, planned, raw_root, read_all, shown
 from pipelines.rejects import check_fraction, print_reasons, write_rejects
-from slyk.config import Dataset
+from slyk.config.data import Dataset
 from slyk.datasets import affectnet, listing
 from slyk.datasets.index_writer import IndexWriter
 from slyk.datasets.raw import Raw

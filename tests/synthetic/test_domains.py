@@ -8,7 +8,7 @@ import cv2
 import numpy as np
 import pytest
 
-from slyk import config
+from slyk.config.data import Domain
 from slyk.geometry.angles import angular_error
 from slyk.geometry.camera import project
 from slyk.synthetic.domains import DOMAINS, near_eye, scanpath, studio, wild
@@ -20,7 +20,7 @@ from tests.scenes import SEED, setups, taken
 
 
 def test_params_know_the_domains() -> None:
-    assert get_args(config.Domain) == tuple(DOMAINS)
+    assert get_args(Domain) == tuple(DOMAINS)
 
 
 @pytest.mark.parametrize("domain", DOMAINS)

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from slyk.config import Views
+from slyk.config.training import Views
 from slyk.geometry.camera import Array
 from slyk.shards.crops import CropSpec
 from slyk.views.augmentation import LUMA, NUM_DRAWS, Augmentation, draw, numbers, unchanged
