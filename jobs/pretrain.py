@@ -29,7 +29,7 @@ from slyk.objectives.watching import Photos, Watcher, photos_of
 from slyk.shards import manifest
 from slyk.tables import write_csv
 from slyk.training.batches import Seeing
-from slyk.training.loop import OPTIMIZERS
+from slyk.training.loop import adamw, lars
 from slyk.views.augmentation import Augmentation
 
 TOGETHER_BELOW = 32  # samples: two views in one batch pay where a batch is small (docs/performance.md)
@@ -115,7 +115,10 @@ class PretrainRecipe:
 
     def optimizer(self, module: nn.Module) -> Optimizer:
         p = self.settings
-        return OPTIMIZERS[p.optimizer]([(module, p.learning_rate)], weight_decay=p.weight_decay)
+        groups = [(module, p.learning_rate)]
+        if p.optimizer == "lars":
+            return lars(groups, weight_decay=p.weight_decay)
+        return adamw(groups, weight_decay=p.weight_decay, beta2=p.adamw_beta2)
 
     def trainable(self, module: nn.Module, wrapped: nn.Module) -> Pretraining:
         assert isinstance(module, Objective)

@@ -109,6 +109,8 @@ class Pretrain(Section):
     together: bool | None = None
     """Both views in one batch, with common statistics; null: where batch_size is below 32."""
     optimizer: Literal["adamw", "lars"] = "adamw"
+    adamw_beta2: Annotated[Fraction, Field(lt=1.0)] = 0.999
+    """How long AdamW remembers squared gradients."""
     learning_rate: Positive
     weight_decay: NotNegative
     """On weight matrices only."""

@@ -164,17 +164,15 @@ def _timed(batches: Iterable[Batch | Unseen]) -> Iterator[tuple[Batch | Unseen, 
         began = time.monotonic()
 
 
-def adamw(groups: Iterable[tuple[nn.Module, float]], *, weight_decay: float) -> AdamW:
+def adamw(groups: Iterable[tuple[nn.Module, float]], *, weight_decay: float, beta2: float = 0.999) -> AdamW:
     """AdamW with a learning rate a module; decay on weight matrices only, none on biases and norms (our choice)."""
-    return AdamW(_decayed(groups, weight_decay), fused=True)
+    return AdamW(_decayed(groups, weight_decay), betas=(0.9, beta2), fused=True)
 
 
-def lars(groups: Iterable[tuple[nn.Module, float]], *, weight_decay: float) -> Lars:
+def lars(groups: Iterable[tuple[nn.Module, float]], *, weight_decay: float) -> Optimizer:
     """LARS as BYOL and FRA use it: momentum 0.9, trust 0.001; biases and norms without decay and without scaling."""
-    return Lars(_decayed(groups, weight_decay), momentum=0.9, trust_coeff=0.001)
-
-
-OPTIMIZERS: dict[str, Callable[..., Optimizer]] = {"adamw": adamw, "lars": lars}
+    optimizer: Optimizer = Lars(_decayed(groups, weight_decay), momentum=0.9, trust_coeff=0.001)
+    return optimizer
 
 
 def _decayed(groups: Iterable[tuple[nn.Module, float]], weight_decay: float) -> list[dict[str, Any]]:

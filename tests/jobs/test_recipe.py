@@ -173,6 +173,8 @@ def test_the_papers_network_is_built(name: str, tmp_path: Path) -> None:
         module = chosen.module()
     trained = [p for p in module.parameters() if p.requires_grad]
     assert sum(p.numel() for p in trained) > 30e6 and all(p.is_meta for p in trained)
-    assert sum(len(group["params"]) for group in chosen.optimizer(module).param_groups) == len(trained)
+    optimizer = chosen.optimizer(module)
+    assert sum(len(group["params"]) for group in optimizer.param_groups) == len(trained)
+    assert optimizer.defaults.get("betas") == {"masked": (0.9, 0.95), "mbyol": (0.9, 0.999)}.get(name.split("-")[0])
     num_views = 1 if name.startswith("masked") else 2
     assert len(chosen.seeing(module).augmentations) == num_views and chosen.face_px == 224
