@@ -216,8 +216,12 @@ def ui(port: Annotated[int, typer.Option(help="Of 127.0.0.1.")] = 5000) -> None:
         except OSError as error:
             raise SlykError(f"port {port} of 127.0.0.1: {error.strerror}; choose another with --port") from None
     os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")
+    os.environ.setdefault(
+        "MLFLOW_SERVER_ENABLE_JOB_EXECUTION", "false"
+    )  # eight processes for what nothing here asks for
     print(f"http://127.0.0.1:{port}/#/experiments (runs), /#/models (versions); up in 15 to 40 s", flush=True)
-    arguments = ["--backend-store-uri", uri, "--host", "127.0.0.1", "--port", str(port)]
+    # one worker: several are ended and begun anew, again and again, where a busy machine imports slowly
+    arguments = ["--backend-store-uri", uri, "--host", "127.0.0.1", "--port", str(port), "--workers", "1"]
     os.execv(sys.executable, [sys.executable, "-m", "mlflow", "ui", *arguments])
 
 

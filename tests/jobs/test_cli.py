@@ -3,9 +3,11 @@
 import errno
 import json
 import os
+import socket
 import subprocess
 import sys
 import time
+import urllib.request
 from pathlib import Path
 from unittest.mock import Mock
 
@@ -182,3 +184,39 @@ def test_ui_of_a_server_is_at_the_server(
     monkeypatch.setenv("MLFLOW_TRACKING_URI", "https://me:secret@mlflow.example.org")
     assert slyk(monkeypatch, "ui") == 0
     assert capsys.readouterr().out == "runs and models are shown by the server: https://mlflow.example.org\n"
+
+
+@pytest.mark.slow
+def test_ui_comes_up_with_one_worker(root: Path) -> None:
+    """Several workers would be ended before they are ready where a machine is busy."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = probe.getsockname()[1]
+    command = [sys.executable, "-m", "jobs.cli", "ui", "--port", str(port)]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True) as server:
+        try:
+            until = time.monotonic() + 240
+            while not answers(f"http://127.0.0.1:{port}/health"):
+                assert server.poll() is None and time.monotonic() < until
+                time.sleep(1)
+            assert answers(f"http://127.0.0.1:{port}/")
+            (worker,) = children(server.pid)
+            assert children(worker) == []
+        finally:
+            server.terminate()
+            said = server.communicate(timeout=60)[0]
+    assert f"http://127.0.0.1:{port}/#/experiments" in said and "Traceback" not in said
+    assert (root / "mlflow.db").is_file()
+
+
+def children(process: int) -> list[int]:
+    return [int(child) for child in Path(f"/proc/{process}/task/{process}/children").read_text().split()]
+
+
+def answers(url: str) -> bool:
+    """Whether a server says OK to this."""
+    try:
+        with urllib.request.urlopen(url, timeout=10) as response:
+            return bool(response.status == 200)
+    except OSError:
+        return False
