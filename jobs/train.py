@@ -12,7 +12,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from jobs.cluster import connect, num_cpus
+from jobs.cluster import connect, num_cpus, whole_number
 from jobs.tracking import TrainingLog
 from jobs.train_progress import progress, shown
 from jobs.train_recipe import Recipe
@@ -60,7 +60,7 @@ def train(recipe: Recipe, log: TrainingLog) -> Iterator[Trained]:
 
 def num_workers() -> int:
     """SLYK_NUM_WORKERS, else a worker a GPU, else one. 0 trains in this very process."""
-    return int(os.environ.get("SLYK_NUM_WORKERS", max(1, torch.cuda.device_count())))
+    return whole_number("SLYK_NUM_WORKERS", max(1, torch.cuda.device_count()), least=0)
 
 
 def _fit(ray: Any, recipe: Recipe, folder: Path, name: str, fingerprint: str, log: TrainingLog) -> Trained:

@@ -238,7 +238,7 @@ def test_a_micro_batch_that_fits_nothing_is_told_at_once(root: Path) -> None:
     write_params(root, pretrain={"micro_batch": 3})
     arguments = ("--shards", SHARDS, "--out", "models/x", "--report", "reports")
     said = run(root, "jobs.pretrain", *arguments, status=2, SLYK_NUM_WORKERS="1")
-    assert "error: 8 samples a step and worker cannot be taken 3 at a time" in said and "ray" not in said.lower()
+    assert "error: micro_batch 3 does not divide the 8 samples" in said and "ray" not in said.lower()
 
 
 def checkpoints_of(root: Path) -> list[Path]:
