@@ -1,5 +1,6 @@
 """Face trunks: timm networks cut before their pooling, so that they give a map (B, C, h, w)."""
 
+import pickle
 from pathlib import Path
 
 import timm
@@ -60,8 +61,12 @@ class Trunk(nn.Module):
         try:
             state = load_file(path) if path.suffix == ".safetensors" else torch.load(path, weights_only=True)
             missing, _ = self.network.load_state_dict(state, strict=False)
+        except pickle.UnpicklingError:  # whose advice is to unpickle anything
+            raise ParamsError(
+                f"weights {path} are damaged or hold more than tensors: give a local file of timm, or null"
+            ) from None
         except Exception as error:  # torch and safetensors each have their own
-            first = (str(error).splitlines() or [""])[0]
+            first = " ".join(line.strip() for line in str(error).splitlines()[:2])
             raise ParamsError(f"weights {path} do not fit this backbone or are damaged: {first}") from None
         if missing:
             raise ParamsError(f"{path} lacks {len(missing)} tensors of the backbone, first {missing[0]}")

@@ -59,8 +59,12 @@ def test_wrong_weights_say_what_is_wrong(tmp_path: Path) -> None:
         trunk("mobilenetv3_small", str(tmp_path / "w.safetensors"))
     for name in ("w.safetensors", "w.pth"):
         (tmp_path / name).write_bytes(b"no weights")
-        with pytest.raises(ParamsError, match=r"are damaged"):
+        with pytest.raises(ParamsError, match=r"are damaged") as caught:
             trunk("mobilenetv3_small", str(tmp_path / name))
+        assert "weights_only" not in str(caught.value)  # torch's advice is to unpickle anything
+    save_file(trunk("mobilenetv3_large").network.state_dict(), tmp_path / "w.safetensors")
+    with pytest.raises(ParamsError, match=r"do not fit this backbone or are damaged: .* size mismatch for "):
+        trunk("mobilenetv3_small", str(tmp_path / "w.safetensors"))
 
 
 def test_the_eye_branch() -> None:
