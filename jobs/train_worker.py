@@ -142,7 +142,8 @@ def _tell(run: Run, learner: Learner, step: int, plan: Plan, *, first: bool) -> 
                 fingerprint=run.fingerprint,
             )
             told = ray.train.Checkpoint.from_directory(folder)
-        ray.train.report({"rows": learner.history, "num_steps": plan.num_steps}, checkpoint=told)
+        rows = list(learner.history)  # Ray packs it later, when the next row may be there
+        ray.train.report({"rows": rows, "num_steps": plan.num_steps}, checkpoint=told)
 
 
 @contextmanager
