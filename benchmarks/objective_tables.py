@@ -7,18 +7,35 @@ from typing import Any
 
 import numpy as np
 
+from slyk.errors import DataMissingError
+
 Result = dict[str, Any]
 NUM_DRAWS = 10_000
 
 
 def tables(folder: Path) -> str:
-    """Markdown: probes, then turned faces. A mean over seeds, its interval over people and the seeds' own values."""
-    results = [json.loads(path.read_text()) for path in sorted(folder.glob("*.json"))]
+    """Markdown: probes, then turned faces. A mean over seeds, its interval over people and the seeds' own values.
+
+    Raises DataMissingError where there is no result, or one is damaged.
+    """
+    results = [_read(path) for path in sorted(folder.glob("*.json"))]
+    if not results:
+        raise DataMissingError(f"{folder} holds no results: run `python -m benchmarks.objectives` from the project")
     rows = [
         (way, kind, [r for r in results if r["way"] == way and kind in r["features"]]) for way, kind in kinds(results)
     ]
     rows.sort(key=lambda row: _mean(row[2], row[1], "gaze_probe_deg"))
     return "\n".join([*_probes(rows), "", *_turned(rows)])
+
+
+def _read(path: Path) -> Result:
+    try:
+        found: Result = json.loads(path.read_bytes())
+        if {"way", "seed", "features"} <= set(found):
+            return found
+    except (ValueError, TypeError):
+        pass
+    raise DataMissingError(f"{path} holds no result: delete it and run `python -m benchmarks.objectives` again")
 
 
 def kinds(results: Sequence[Result]) -> list[tuple[str, str]]:

@@ -38,6 +38,8 @@ def main() -> None:
     parser.add_argument("--runs", type=Path, default=Path("out/benchmarks/objectives"))
     parser.add_argument("--table", action="store_true")
     args = parser.parse_args()
+    if args.threads < 1:
+        parser.error(f"--threads {args.threads}: one at least")
     cv2.setNumThreads(1)
     torch.set_num_threads(args.threads)
     if not args.table:

@@ -11,7 +11,7 @@ from typing import Any
 
 import cv2
 
-from slyk.errors import SlykError
+from slyk.errors import ParamsError, SlykError
 
 TOKEN = Path("~/.ray/auth_token").expanduser()
 
@@ -36,7 +36,15 @@ def ensure_token() -> None:
 
 def num_cpus() -> int:
     """Cores for a Ray of this machine: SLYK_NUM_CPUS, or those that this process may use."""
-    return int(os.environ.get("SLYK_NUM_CPUS", len(os.sched_getaffinity(0))))
+    return whole_number("SLYK_NUM_CPUS", len(os.sched_getaffinity(0)), least=1)
+
+
+def whole_number(variable: str, usual: int, *, least: int) -> int:
+    """Of an environment variable, or the usual one where it is not set. Raises ParamsError for anything else."""
+    text = os.environ.get(variable, str(usual))
+    if not text.isdecimal() or int(text) < least:
+        raise ParamsError(f"{variable} is {text!r}: set it to a whole number from {least} on, or unset it")
+    return int(text)
 
 
 @contextmanager

@@ -20,7 +20,7 @@ from slyk.config import Params, load_params
 from slyk.config.training import Pretrain
 from slyk.datasets import protocols
 from slyk.errors import ParamsError
-from slyk.files import code_digest, resolve
+from slyk.files import code_digest, resolve, sha256
 from slyk.models.encoder import Encoder, EncoderConfig
 from slyk.objectives import OBJECTIVES
 from slyk.objectives.objective import Objective, ObjectiveConfig
@@ -94,15 +94,21 @@ class PretrainRecipe:
         return {
             "seed": self.seed,
             "params": self.settings.model_dump(),
+            "weights": None if self.weights is None else sha256(self.weights),
             "chosen": [source.chosen() for source in self.sources],
             "watched": [source.chosen() for source in self.watched],
             "code": code_digest(CODE),
         }
 
+    @property
+    def weights(self) -> Path | None:
+        """The file that the trunk starts from."""
+        path = self.settings.encoder.weights
+        return None if path is None else resolve(path)
+
     def encoder(self) -> Encoder:
-        shape = self.settings.encoder
-        weights = None if shape.weights is None else str(resolve(shape.weights))
-        encoder = Encoder(EncoderConfig(**shape.model_dump(exclude={"weights"})), weights)
+        shape = self.settings.encoder.model_dump(exclude={"weights"})
+        encoder = Encoder(EncoderConfig(**shape), None if self.weights is None else str(self.weights))
         encoder.face.check(self.face_px)
         return encoder
 

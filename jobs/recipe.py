@@ -34,11 +34,12 @@ def recipe_command(path: Path, name: str | None, *, write: bool) -> None:
         print(overlay, end="")
         return
     load_params(path)
+    written = path.read_bytes()
     before = path.read_text(encoding="utf-8")
     after = laid(before, overlay)
     _check(after, path, name)
-    with atomic(path) as file:
-        file.write(after.encode())
+    with atomic(path.resolve()) as file:  # of a link, what it leads to
+        file.write((after.replace("\n", "\r\n") if b"\r\n" in written else after).encode())
     changed = difflib.unified_diff(before.splitlines(), after.splitlines(), n=0, lineterm="")
     lines = [line for line in changed if line[:1] in "+-" and line[:3] not in ("+++", "---")]
     print("\n".join(lines) if lines else f"{path}: this is {name} already")

@@ -197,9 +197,14 @@ def stage_run(
     _end_orphans(client)
     here = {"host": platform.node(), "process": os.getpid()}
     all_tags = {"stage": stage, "config": fingerprint(params), "revision": revision(), **here, **(tags or {})}
-    created = client.create_run(
-        experiment_id(client), run_name=stage, tags={name: str(value) for name, value in all_tags.items()}
-    )
+    try:
+        created = client.create_run(
+            experiment_id(client), run_name=stage, tags={name: str(value) for name, value in all_tags.items()}
+        )
+    except Exception as error:  # as in `connect`; a database that may only be read has answered until here
+        raise SlykError(
+            f"the MLflow store {shown(uri)} takes no run: is it full, or may it only be read? ({_first_line(error)})"
+        ) from None
     run = StageRun(client, uri, created.info.run_id)
     run.log_params(used_params(params, sections))
     stop = _watch_machine(run)

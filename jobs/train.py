@@ -12,7 +12,8 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from jobs.cluster import connect, num_cpus
+from jobs.cluster import connect, num_cpus, whole_number
+from jobs.stage import outside_error
 from jobs.tracking import TrainingLog
 from jobs.train_progress import progress, shown
 from jobs.train_recipe import Recipe
@@ -60,11 +61,18 @@ def train(recipe: Recipe, log: TrainingLog) -> Iterator[Trained]:
 
 def num_workers() -> int:
     """SLYK_NUM_WORKERS, else a worker a GPU, else one. 0 trains in this very process."""
-    return int(os.environ.get("SLYK_NUM_WORKERS", max(1, torch.cuda.device_count())))
+    return whole_number("SLYK_NUM_WORKERS", max(1, torch.cuda.device_count()), least=0)
 
 
 def _fit(ray: Any, recipe: Recipe, folder: Path, name: str, fingerprint: str, log: TrainingLog) -> Trained:
-    from ray.train import CheckpointConfig, FailureConfig, LoggingConfig, RunConfig, ScalingConfig
+    from ray.train import (
+        CheckpointConfig,
+        FailureConfig,
+        LoggingConfig,
+        RunConfig,
+        ScalingConfig,
+        TrainingFailedError,
+    )
     from ray.train.torch import TorchTrainer
 
     count = num_workers()
@@ -93,8 +101,11 @@ def _fit(ray: Any, recipe: Recipe, folder: Path, name: str, fingerprint: str, lo
             callbacks=[progress(recipe.stage, log, told)] if count else [],
         ),
     )
-    with shown(told):
-        result = trainer.fit()
+    try:
+        with shown(told):
+            result = trainer.fit()
+    except TrainingFailedError as error:
+        raise _cause(error) or error from None
     if failed.is_file():
         message = failed.read_text()
         failed.unlink()
@@ -103,6 +114,13 @@ def _fit(ray: Any, recipe: Recipe, folder: Path, name: str, fingerprint: str, lo
     with result.checkpoint.as_directory() as directory:
         state = checkpoints.load(Path(directory), fingerprint=fingerprint)
     return Trained(state["module"], state["history"])
+
+
+def _cause(error: Exception) -> OSError | None:
+    """Of a run that was given up, what a worker met and a user can mend."""
+    failures = getattr(error, "worker_failures", {}).values()
+    causes = (outside_error(getattr(failure, "_base_exc", failure)) for failure in failures)
+    return next((cause for cause in causes if cause is not None), None)
 
 
 def _sweep(folder: Path, stage: str, name: str) -> None:

@@ -12,7 +12,7 @@ from torch import nn
 from torch.optim import Optimizer
 
 from jobs.train_recipe import Recipe
-from slyk.errors import TrainingError
+from slyk.errors import SlykError, TrainingError
 from slyk.training import checkpoint as checkpoints
 from slyk.training.batches import Augmented, Plan, Samples, loader
 from slyk.training.loop import Report, Settings, channels_last, fit, resolve_precision
@@ -42,14 +42,31 @@ class Learner(NamedTuple):
 
 
 def worker(config: dict[str, Any]) -> None:
-    """One rank; config: {"run": Run}. A loss that is not finite, or a collapse, ends the run without a retry."""
+    """One rank; config: {"run": Run}. What the same steps would bring again ends the run without a retry: a loss that
+    is not finite, a collapse, a sample or a checkpoint that cannot be read."""
     import ray.train
-    from ray.train.torch import get_device
 
     run: Run = config["run"]
-    recipe = run.recipe
+    if run.failed.is_file():  # another rank told why, and took all others along
+        return
     context = ray.train.get_context()
     rank, num_ranks = context.get_world_rank(), context.get_world_size()
+    try:
+        _train(run, rank, num_ranks)
+    except TrainingError as error:  # in all ranks together
+        if rank == 0:
+            run.failed.write_text(str(error))
+    except SlykError as error:
+        run.failed.write_text(str(error))
+        if num_ranks > 1:  # the others wait for this one
+            raise
+
+
+def _train(run: Run, rank: int, num_ranks: int) -> None:
+    """All steps that are left."""
+    from ray.train.torch import get_device
+
+    recipe = run.recipe
     device = get_device()
     torch.set_num_threads(run.threads)
     torch.use_deterministic_algorithms(device.type == "cpu")
@@ -60,16 +77,12 @@ def worker(config: dict[str, Any]) -> None:
     precision = resolve_precision(recipe.precision, device)
     learner = _learner(run, device, precision, num_ranks)
     watcher = recipe.watcher(learner.module, device, precision) if rank == 0 else None
-    try:
-        for report in _reports(run, learner, samples, plan, device, precision):
-            row = {"step": float(report.step), "epoch": report.step / plan.steps_per_epoch, **report.metrics}
-            if watcher is not None:
-                row |= watcher(learner.module)
-            learner.history.append(row)
-            _tell(run, learner, report.step, plan, first=rank == 0)
-    except TrainingError as error:
-        if rank == 0:
-            run.failed.write_text(str(error))
+    for report in _reports(run, learner, samples, plan, device, precision):
+        row = {"step": float(report.step), "epoch": report.step / plan.steps_per_epoch, **report.metrics}
+        if watcher is not None:
+            row |= watcher(learner.module)
+        learner.history.append(row)
+        _tell(run, learner, report.step, plan, first=rank == 0)
 
 
 def _learner(run: Run, device: torch.device, precision: str, num_ranks: int) -> Learner:
@@ -129,7 +142,8 @@ def _tell(run: Run, learner: Learner, step: int, plan: Plan, *, first: bool) -> 
                 fingerprint=run.fingerprint,
             )
             told = ray.train.Checkpoint.from_directory(folder)
-        ray.train.report({"rows": learner.history, "num_steps": plan.num_steps}, checkpoint=told)
+        rows = list(learner.history)  # Ray packs it later, when the next row may be there
+        ray.train.report({"rows": rows, "num_steps": plan.num_steps}, checkpoint=told)
 
 
 @contextmanager

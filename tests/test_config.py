@@ -90,6 +90,15 @@ def test_all_errors_are_told_at_once(tmp_path: Path, raw: dict[str, Any]) -> Non
         *(("finetune.gaze", {"epochs": count}, "gaze.epochs: Input should be") for count in (True, 0, 10**20, "3")),
         *(("finetune.gaze", {"dropout": share}, "gaze.dropout: ") for share in (1.0, -0.1, True)),
         ("finetune.gaze.views", {"blur_sigma": [2.0, 0.1]}, "blur_sigma: the smaller number comes first"),
+        ("pretrain", {"face_px": 1}, "pretrain.face_px: Input should be greater than or equal to 16"),
+        ("pretrain", {"face_px": 10_000}, "pretrain.face_px: Input should be less than or equal to 1024"),
+        ("pretrain", {"projector_out": 1}, "pretrain.projector_out: Input should be greater than or equal to 2"),
+        ("pretrain.encoder", {"width": 1, "heads": 1}, "pretrain.encoder.width: Input should be greater than"),
+        ("pretrain.views", {"blur_sigma": [0.1, 1e5]}, "pretrain.views.blur_sigma: at most 5 px are blurred"),
+        *(
+            (section, {"warmup_epochs": 2.5, "epochs": 2}, "warmup_epochs 2.5 are more than all epochs, 2: lower them")
+            for section in ("pretrain", "finetune.gaze")
+        ),
         ("normalize", {"face_px": 1}, "normalize.face_px: Input should be greater than or equal to 16"),
         ("normalize", {"face_px": 4000}, "face_px times face_margin is 5600, at most 4094"),
         ("normalize", {"eye_zoom": 1e300}, "normalize.eye_zoom: Input should be less than or equal to"),
@@ -122,6 +131,12 @@ def test_what_no_stage_could_use(
         place = place[name]
     place |= values
     assert told in failure(tmp_path, raw)
+
+
+def test_values_at_odds_are_told_without_all_the_others(tmp_path: Path, raw: dict[str, Any]) -> None:
+    raw["pretrain"] |= {"objective": "masked", "equivariance": "shuffled"}
+    told = failure(tmp_path, raw).splitlines()[1:]
+    assert told == ["  pretrain: equivariance is for byol and mbyol, not for masked: say none"]
 
 
 def test_numbers_as_people_write_them(tmp_path: Path, raw: dict[str, Any]) -> None:

@@ -21,7 +21,9 @@ def _explain(whole: type[Section], raw: Any, location: tuple[int | str, ...], ki
     if not location and kind == "value_error":
         return message.removeprefix("Value error, ")
     if section is None or kind not in ("extra_forbidden", "missing"):
-        return f"{name or 'the whole file'}: {message.removeprefix('Value error, ')}, found {_at(raw, location)!r}"
+        found, told = _at(raw, location), f"{name or 'the whole file'}: {message.removeprefix('Value error, ')}"
+        of_several = kind == "value_error" and isinstance(found, Mapping)  # which, the message says
+        return told if of_several else f"{told}, found {found!r}"
     allowed = ", ".join(section.model_fields)
     what = "unknown key" if kind == "extra_forbidden" else "missing key"
     return f"{name}: {what}; allowed there: {allowed}"

@@ -2,12 +2,27 @@
 
 from typing import Annotated, Literal, Self
 
-from pydantic import Field, model_validator
+from pydantic import AfterValidator, Field, model_validator
 
 from slyk.bounds import Count, Fraction, NotNegative, Positive, Real, Rising, SetNames, Whole
 from slyk.config.section import Section
 
 Precision = Literal["auto", "fp32", "bf16"]
+MIN_FACE_PX, MAX_FACE_PX = 16, 1024
+MAX_SIGMA_PX = 5.0
+"""Of a blur: its kernel of +-3 sigma must fit a face of MIN_FACE_PX."""
+
+
+def _narrow(sigma: tuple[float, float]) -> tuple[float, float]:
+    if sigma[1] > MAX_SIGMA_PX:
+        raise ValueError(f"at most {MAX_SIGMA_PX:g} px are blurred")
+    return sigma
+
+
+def _warmed_up(warmup_epochs: float, epochs: int) -> None:
+    """Raises ValueError where the learning rate would never be what it says."""
+    if warmup_epochs > epochs:
+        raise ValueError(f"warmup_epochs {warmup_epochs:g} are more than all epochs, {epochs}: lower them")
 
 
 class Views(Section):
@@ -18,8 +33,8 @@ class Views(Section):
     rotate_deg: Annotated[Real, Field(ge=0.0, le=45.0)] = 0.0
     blur: Fraction = 0.0
     """Probability of a Gaussian blur."""
-    blur_sigma: Rising = (0.1, 2.0)
-    """px, least and most; uniform."""
+    blur_sigma: Annotated[Rising, AfterValidator(_narrow)] = (0.1, 2.0)
+    """px, least and most, to MAX_SIGMA_PX; uniform."""
     gray: Fraction = 0.0
     """Probability of losing colour."""
     shift_mm: Annotated[Real, Field(ge=0.0, le=10.0)] = 0.0
@@ -51,7 +66,7 @@ class Encoder(Section):
     """A name of `slyk.models.backbones.BACKBONES`."""
     weights: str | None
     """A local file of timm weights to start from, or null."""
-    width: Count
+    width: Annotated[Count, Field(ge=2)]
     """Width of the tokens and of the embedding."""
     heads: Count
     """Attention heads."""
@@ -81,11 +96,11 @@ class Pretrain(Section):
     """Shards to read, training groups only."""
     objective: Literal["byol", "mbyol", "region_awareness", "masked"]
     """A name of `slyk.objectives.OBJECTIVES`."""
-    face_px: Count
+    face_px: Annotated[Count, Field(ge=MIN_FACE_PX, le=MAX_FACE_PX)]
     """Side of the face that the network sees."""
     encoder: Encoder
     projector_hidden: Count
-    projector_out: Count
+    projector_out: Annotated[Count, Field(ge=2)]
     momentum: Fraction
     """First EMA momentum; rises to 1 over training on a half cosine."""
     equivariance: Literal["none", "conditioned", "shuffled"] = "none"
@@ -119,7 +134,7 @@ class Pretrain(Section):
     """auto: bf16 where the processor has it, else fp32."""
     compile: bool = False
     """Through torch.compile: a minute at the start, pays on GPUs."""
-    checkpoints_per_epoch: Count
+    checkpoints_per_epoch: Annotated[Count, Field(le=1000)]
     """Reports too: probes are fitted at each."""
     watch: Watch = Watch()
 
@@ -127,6 +142,11 @@ class Pretrain(Section):
     def _told_turns(self) -> Self:
         if self.equivariance != "none" and self.objective not in ("byol", "mbyol"):
             raise ValueError(f"equivariance is for byol and mbyol, not for {self.objective}: say none")
+        return self
+
+    @model_validator(mode="after")
+    def _warm_up_ends(self) -> Self:
+        _warmed_up(self.warmup_epochs, self.epochs)
         return self
 
 
@@ -148,7 +168,12 @@ class FinetuneGaze(Section):
     warmup_epochs: NotNegative
     clip_norm: Positive
     precision: Precision
-    checkpoints_per_epoch: Count
+    checkpoints_per_epoch: Annotated[Count, Field(le=1000)]
+
+    @model_validator(mode="after")
+    def _warm_up_ends(self) -> Self:
+        _warmed_up(self.warmup_epochs, self.epochs)
+        return self
 
 
 class Finetune(Section):

@@ -1,5 +1,6 @@
 """Face trunks: timm networks cut before their pooling, so that they give a map (B, C, h, w)."""
 
+import pickle
 from pathlib import Path
 
 import timm
@@ -22,6 +23,7 @@ BACKBONES: dict[str, str] = {
 }
 DILATED = ("resnet18", "resnet50")  # whose last stage timm can dilate
 PATCH_PX: dict[str, int] = {"vit_tiny": 8, "vit_small": 16, "vit_base": 16}
+LEAST_PX: dict[str, int] = {"inception_resnet_v2": 75}  # whose convolutions eat the edges
 NUM_EYE_CHANNELS = (32, 64, 128)
 POSITION_TEMPERATURE = 10_000.0
 PROBE_PX = 96
@@ -35,6 +37,7 @@ class Trunk(nn.Module):
 
     def __init__(self, backbone: str, weights: str | None = None, stride: int = 32) -> None:
         super().__init__()
+        self.name = backbone
         self.network = self._made(backbone, stride)
         if weights is not None:
             self._load(Path(weights))
@@ -58,8 +61,12 @@ class Trunk(nn.Module):
         try:
             state = load_file(path) if path.suffix == ".safetensors" else torch.load(path, weights_only=True)
             missing, _ = self.network.load_state_dict(state, strict=False)
+        except pickle.UnpicklingError:  # whose advice is to unpickle anything
+            raise ParamsError(
+                f"weights {path} are damaged or hold more than tensors: give a local file of timm, or null"
+            ) from None
         except Exception as error:  # torch and safetensors each have their own
-            first = (str(error).splitlines() or [""])[0]
+            first = " ".join(line.strip() for line in str(error).splitlines()[:2])
             raise ParamsError(f"weights {path} do not fit this backbone or are damaged: {first}") from None
         if missing:
             raise ParamsError(f"{path} lacks {len(missing)} tensors of the backbone, first {missing[0]}")
@@ -70,6 +77,9 @@ class Trunk(nn.Module):
 
     def check(self, face_px: int) -> None:
         """Raises ParamsError where faces of this size cannot be seen."""
+        least = LEAST_PX.get(self.name, 1)
+        if face_px < least:
+            raise ParamsError(f"face_px {face_px} is too small for {self.name}: choose {least} at least")
 
     def forward(self, images: Tensor) -> Tensor:
         return torch.as_tensor(self.network(images))
@@ -82,7 +92,7 @@ class PatchTrunk(Trunk):
     """
 
     def _made(self, backbone: str, stride: int) -> nn.Module:
-        self.name, self.patch_px = backbone, PATCH_PX[backbone]
+        self.patch_px = PATCH_PX[backbone]
         if stride != 32:
             raise ParamsError(f"{backbone} sees patches of {self.patch_px} px: leave encoder.stride at 32")
         network: nn.Module = timm.create_model(

@@ -82,13 +82,20 @@ class Plan:
     def parts(self, most: int | None) -> int:
         """Into how many even parts a worker takes a step's samples, none above `most`.
 
-        Raises ParamsError where batch_size is no multiple of that.
+        Raises ParamsError where batch_size is no multiple of that, or a worker has but one sample.
         """
         share = self.batch_size // self.num_ranks
+        if share < 2:
+            raise ParamsError(
+                f"batch_size {self.batch_size} leaves one sample to each of {self.num_ranks} workers, and batch norm "
+                "needs two: raise it, or take fewer workers"
+            )
         if most is None or share <= most:
             return 1
         if share % most:
-            raise ParamsError(f"{share} samples a step and worker cannot be taken {most} at a time: choose a divisor")
+            raise ParamsError(
+                f"micro_batch {most} does not divide the {share} samples that a worker takes a step: choose a divisor"
+            )
         return share // most
 
     @property

@@ -1,5 +1,7 @@
 """The state of a run between two steps: enough to go on as if nothing had happened."""
 
+import pickle
+import zipfile
 from pathlib import Path
 from typing import Any
 
@@ -21,7 +23,7 @@ def save(
     history: list[dict[str, float]],
     fingerprint: str,
 ) -> None:
-    """Dropout and augmentation draw from (seed, step), so no generator is stored."""
+    """Dropout and augmentation draw from (seed, step), so no generator is stored. Raises OSError."""
     state = {
         "module": module.state_dict(),
         "optimizer": optimizer.state_dict(),
@@ -29,12 +31,21 @@ def save(
         "history": history,
         "fingerprint": fingerprint,
     }
-    torch.save(state, folder / NAME)
+    with (folder / NAME).open("wb") as file:
+        try:
+            torch.save(state, file)
+        except RuntimeError as error:  # torch's word for whatever befell the file
+            raise error.__context__ if isinstance(error.__context__, OSError) else error from None
 
 
 def load(folder: Path, *, fingerprint: str, device: str | torch.device = "cpu") -> dict[str, Any]:
-    """Raises TrainingError where the checkpoint belongs to a run of other params, data or code."""
-    state: dict[str, Any] = torch.load(folder / NAME, map_location=device, weights_only=True)
+    """Raises TrainingError where the checkpoint is damaged, or belongs to a run of other params, data or code."""
+    try:
+        if not zipfile.is_zipfile(folder / NAME):  # half a file: torch would have one of many errors for it
+            raise EOFError
+        state: dict[str, Any] = torch.load(folder / NAME, map_location=device, weights_only=True)
+    except (RuntimeError, EOFError, pickle.UnpicklingError):
+        raise TrainingError(f"{folder / NAME} is damaged: delete the folder of its run and start again") from None
     if state["fingerprint"] != fingerprint:
         raise TrainingError(f"{folder} belongs to another run ({state['fingerprint'][:12]}, not {fingerprint[:12]})")
     return state

@@ -152,7 +152,10 @@ class _Losses:
         value = float(loss) / ranks.count()
         if not math.isfinite(value):
             some = ", ".join(keys[:8]) + (f" and {len(keys) - 8} more" if len(keys) > 8 else "")
-            raise TrainingError(f"loss is {value} at step {step}; samples of the batch: {some}")
+            raise TrainingError(
+                f"loss is {value} at step {step}; samples of the batch: {some}. Lower learning_rate in params.yaml, or "
+                "look at these samples"
+            )
         self._values.append(value)
 
 

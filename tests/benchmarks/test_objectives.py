@@ -12,6 +12,7 @@ from benchmarks.objective_probes import by_pixels, equivariance, turned
 from benchmarks.objective_runs import WAYS, trainable_of, vectors
 from benchmarks.objective_tables import over_people, tables
 from benchmarks.objectives import plain
+from slyk.errors import DataMissingError
 from slyk.geometry.angles import vector_from_pitchyaw
 from slyk.geometry.camera import Array
 from slyk.models.encoder import Images
@@ -85,3 +86,12 @@ def test_tables(tmp_path: Path) -> None:
 def test_the_interval_is_over_people() -> None:
     same = [result("x", seed, 8.0) for seed in range(3)]
     assert over_people(same, "embedding") == (7.0, 9.0)
+
+
+def test_no_results_and_damaged_ones_are_told(tmp_path: Path) -> None:
+    with pytest.raises(DataMissingError, match=r"holds no results: run `python -m benchmarks.objectives`"):
+        tables(tmp_path)
+    for text in ('{"way": ', '{"way": "byol"}', "[]", "1"):
+        (tmp_path / "byol-0.json").write_text(text)
+        with pytest.raises(DataMissingError, match=r"byol-0\.json holds no result: delete it"):
+            tables(tmp_path)

@@ -9,6 +9,7 @@ import numpy as np
 import pandas as pd
 import pytest
 import torch
+from safetensors.torch import save_file
 
 from jobs.pretrain import PretrainRecipe, set_apart, training_sources
 from jobs.pretrain_pictures import NUM_FACES, evenly, neighbours_sheet, save_pictures
@@ -22,7 +23,7 @@ from slyk.objectives.watching import Watcher
 from slyk.shards import manifest
 from slyk.training.probes import CONTROLS, Seen
 from tests.drawn import draw_raw_set, write_shards
-from tests.stages import run, small_params, write_params
+from tests.stages import ENCODER, run, small_params, write_params
 
 SHARDS, MODEL, REPORT = "data/shards", "models/pretrain", "reports/pretrain"
 ARGUMENTS = ("--shards", SHARDS, "--out", MODEL, "--report", REPORT)
@@ -80,6 +81,17 @@ def test_a_run_is_another_one_with_other_people(root: Path) -> None:
     first = recipes[0]
     others = tuple(replace(source, groups=("p009",)) for source in first.watched)
     assert replace(first, watched=others).fingerprint() != first.fingerprint()
+
+
+def test_a_run_is_another_one_with_other_weights(root: Path, tmp_path: Path) -> None:
+    """At the same place: a run that was ended must not go on from what others began."""
+    path = tmp_path / "weights.safetensors"
+    recipe = recipe_of(root, encoder={**ENCODER, "weights": str(path)})
+    prints = []
+    for value in (0.0, 1.0):
+        save_file({"x": torch.full((1,), value)}, path)
+        prints.append(recipe.fingerprint())
+    assert prints[0] != prints[1] and recipe_of(root).fingerprint()["weights"] is None
 
 
 def test_probes_are_fitted_on_those_seen_and_judged_by_the_others(root: Path) -> None:

@@ -107,6 +107,15 @@ def test_comments_and_layout_stay() -> None:
     assert "  views: {crop: 1.0, crop_area: [0.2, 1.0], flip: 0.5}\n" in after
 
 
+def test_links_and_ends_of_lines_stay(tmp_path: Path) -> None:
+    mine, path = tmp_path / "mine.yaml", tmp_path / "params.yaml"
+    mine.write_bytes(PARAMS.replace("\n", "\r\n").encode())
+    path.symlink_to("mine.yaml")
+    recipe.recipe_command(path, "byol-quick", write=True)
+    assert path.is_symlink() and load_params(path).pretrain.objective == "byol"
+    assert mine.read_bytes() == recipe.laid(PARAMS, recipe.read("byol-quick")).replace("\n", "\r\n").encode()
+
+
 def test_the_list_has_a_line_each(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     recipe.recipe_command(tmp_path / "none", None, write=False)
     lines = capsys.readouterr().out.splitlines()

@@ -6,6 +6,7 @@ import sqlite3
 import subprocess
 import sys
 import time
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -156,3 +157,16 @@ def test_revision(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     assert tracking.revision() == f"{clean}-dirty"
     monkeypatch.setenv("SLYK_REVISION", "of the cluster")
     assert tracking.revision() == "of the cluster"
+
+
+def test_a_store_that_takes_no_run_stops_the_stage_before_its_work(root: Path) -> None:
+    """A database that may only be read answers whoever asks. Root writes any file, so this one refuses by a trigger."""
+    tracking.connect()
+    with closing(sqlite3.connect(root / "mlflow.db")) as database:
+        database.execute("create trigger full before insert on runs begin select raise(abort, 'disk is full'); end")
+        database.commit()
+    with (
+        pytest.raises(SlykError, match=r"the MLflow store .*mlflow\.db takes no run: .* only be read"),
+        tracking.stage_run("pretrain", params=PARAMS),
+    ):
+        pytest.fail("nothing may be done")

@@ -1,5 +1,6 @@
 """Training through a real Ray Train: pretrain, finetune, kill -9 of a worker, a loss that is not finite."""
 
+import errno
 import os
 import random
 import re
@@ -14,10 +15,12 @@ import pytest
 import torch
 from mlflow import MlflowClient
 from mlflow.entities import Run
+from ray.train import WorkerGroupError
+from ray.train.v2._internal.exceptions import UserExceptionWithTraceback
 
 from jobs.finetune import FinetuneRecipe
 from jobs.pretrain import PretrainRecipe, provenance, training_sources
-from jobs.train import _sweep
+from jobs.train import _cause, _sweep
 from jobs.train_worker import report_steps
 from slyk.bundle import describe, load_bundle, save_bundle
 from slyk.config import Params
@@ -25,7 +28,8 @@ from slyk.config.data import SetProtocol
 from slyk.datasets.protocols import Filter
 from slyk.errors import DataMissingError
 from slyk.models.pmn import PMN
-from slyk.shards import manifest
+from slyk.shards import manifest, write
+from slyk.shards.sample import Sample, encode
 from slyk.training.batches import Plan
 from tests.drawn import draw_raw_set, write_shards
 from tests.stages import kill, processes_of, run, small_params, start, wait_for, write_params
@@ -238,7 +242,7 @@ def test_a_micro_batch_that_fits_nothing_is_told_at_once(root: Path) -> None:
     write_params(root, pretrain={"micro_batch": 3})
     arguments = ("--shards", SHARDS, "--out", "models/x", "--report", "reports")
     said = run(root, "jobs.pretrain", *arguments, status=2, SLYK_NUM_WORKERS="1")
-    assert "error: 8 samples a step and worker cannot be taken 3 at a time" in said and "ray" not in said.lower()
+    assert "error: micro_batch 3 does not divide the 8 samples" in said and "ray" not in said.lower()
 
 
 def checkpoints_of(root: Path) -> list[Path]:
@@ -286,3 +290,37 @@ def test_damaged_shards_stop_it_before_anything_starts(root: Path, tmp_path: Pat
     arguments = ("--shards", SHARDS, "--out", "models/x", "--report", "reports")
     said = run(tmp_path, "jobs.pretrain", *arguments, status=2, SLYK_NUM_WORKERS="0")
     assert f"error: {tar}: member" in said and "dvc checkout" in said
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("num_workers", ["1", "2"])
+def test_a_picture_that_cannot_be_read_ends_it_without_a_retry(
+    root: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, num_workers: str
+) -> None:
+    """Of a shard that is as it was written: only workers meet it, one of them perhaps."""
+
+    def half(sample: Sample, quality: int) -> dict[str, bytes]:
+        members = encode(sample, quality)
+        name = "face.jpg"
+        return members | ({name: members[name][: len(members[name]) // 2]} if sample.key == broken else {})
+
+    raw = draw_raw_set(tmp_path / "raw", num_train=5, num_test=1, num_photos=8)
+    params = Params.model_validate(small_params())
+    seen = training_sources(params, ("synthetic",), root / SHARDS)["synthetic"].groups
+    broken = f"{seen[0]}/003"
+    monkeypatch.setattr(write, "encode", half)
+    write_shards(tmp_path / SHARDS / "synthetic", raw)
+    write_params(tmp_path, pretrain={"watch": {"people": 0}, "batch_size": 4})
+    arguments = ("--shards", SHARDS, "--out", "models/x", "--report", "reports")
+    said = run(tmp_path, "jobs.pretrain", *arguments, status=2, SLYK_NUM_CPUS="2", SLYK_NUM_WORKERS=num_workers)
+    assert f"member {broken}.face.jpg: " in said.splitlines()[-1] and said.splitlines()[-1].startswith("error: ")
+    assert "Traceback" not in said and said.count("going back to the last checkpoint") == int(num_workers) - 1
+
+
+def test_of_a_run_that_was_given_up_the_cause_is_told() -> None:
+    """As Ray wraps what its workers met."""
+    full = OSError(errno.ENOSPC, "No space left on device")
+    wrapped = UserExceptionWithTraceback(full, traceback_str="")
+    assert _cause(WorkerGroupError("", {0: ValueError("ours"), 1: wrapped})) is full
+    assert _cause(WorkerGroupError("", {0: full})) is full
+    assert _cause(WorkerGroupError("", {0: ValueError("ours")})) is None and _cause(ValueError("ours")) is None

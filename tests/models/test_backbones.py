@@ -7,8 +7,19 @@ import pytest
 import torch
 from safetensors.torch import save_file
 
+from slyk.config.training import MIN_FACE_PX
 from slyk.errors import ParamsError
-from slyk.models.backbones import BACKBONES, DILATED, PATCH_PX, EyeBranch, PatchTrunk, grid_positions, taken, trunk
+from slyk.models.backbones import (
+    BACKBONES,
+    DILATED,
+    LEAST_PX,
+    PATCH_PX,
+    EyeBranch,
+    PatchTrunk,
+    grid_positions,
+    taken,
+    trunk,
+)
 
 HEAVY = ("resnet50", "inception_resnet_v2", "vit_base")
 
@@ -48,8 +59,12 @@ def test_wrong_weights_say_what_is_wrong(tmp_path: Path) -> None:
         trunk("mobilenetv3_small", str(tmp_path / "w.safetensors"))
     for name in ("w.safetensors", "w.pth"):
         (tmp_path / name).write_bytes(b"no weights")
-        with pytest.raises(ParamsError, match=r"are damaged"):
+        with pytest.raises(ParamsError, match=r"are damaged") as caught:
             trunk("mobilenetv3_small", str(tmp_path / name))
+        assert "weights_only" not in str(caught.value)  # torch's advice is to unpickle anything
+    save_file(trunk("mobilenetv3_large").network.state_dict(), tmp_path / "w.safetensors")
+    with pytest.raises(ParamsError, match=r"do not fit this backbone or are damaged: .* size mismatch for "):
+        trunk("mobilenetv3_small", str(tmp_path / "w.safetensors"))
 
 
 def test_the_eye_branch() -> None:
@@ -157,3 +172,18 @@ def test_weights_of_an_mae_fit_and_learned_positions_do_not(tmp_path: Path) -> N
 
 def test_patches_of_each_name() -> None:
     assert set(PATCH_PX) == {name for name in BACKBONES if name.startswith("vit_")}
+
+
+@pytest.mark.parametrize("name", [name for name in BACKBONES if name not in PATCH_PX])
+def test_the_least_face_that_a_trunk_sees(name: str) -> None:
+    """Its shapes only: no memory is filled."""
+    least = LEAST_PX.get(name, MIN_FACE_PX)
+    with torch.device("meta"):
+        made = trunk(name).eval()
+        made.check(least)
+        assert made(torch.zeros(1, 3, least, least)).shape[2:] == (1, 1)
+        if name in LEAST_PX:
+            with pytest.raises(RuntimeError):
+                made(torch.zeros(1, 3, least - 1, least - 1))
+            with pytest.raises(ParamsError, match=f"face_px {least - 1} is too small for {name}: choose {least}"):
+                made.check(least - 1)

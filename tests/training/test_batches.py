@@ -210,8 +210,10 @@ def test_parts_of_a_batch(augmented: Augmented) -> None:
     assert_same(whole.part(slice(0, None, 2)), worker)
     assert plan.parts(None) == plan.parts(8) == plan.parts(99) == 1 and plan.parts(2) == 4
     assert replace(plan, num_ranks=2).parts(2) == 2
-    with pytest.raises(ParamsError, match="8 samples a step and worker cannot be taken 3 at a time"):
+    with pytest.raises(ParamsError, match="micro_batch 3 does not divide the 8 samples"):
         plan.parts(3)
+    with pytest.raises(ParamsError, match="batch_size 8 leaves one sample to each of 8 workers"):
+        replace(plan, num_ranks=8).parts(None)
 
 
 def assert_same(a: Batch | Unseen, b: Batch | Unseen) -> None:

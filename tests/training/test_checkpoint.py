@@ -44,5 +44,30 @@ def test_a_checkpoint_of_another_run_is_refused(tmp_path: Path) -> None:
 
 def test_loading_runs_no_code(tmp_path: Path) -> None:
     torch.save({"fingerprint": "f", "module": print}, tmp_path / checkpoint.NAME)
-    with pytest.raises(Exception, match="Weights only load failed"):
+    with pytest.raises(TrainingError, match="is damaged: delete the folder of its run and start again"):
         checkpoint.load(tmp_path, fingerprint="f")
+
+
+def test_half_a_checkpoint_is_told(tmp_path: Path) -> None:
+    module = nn.Linear(100, 100)
+    optimizer = adamw([(module, 0.1)], weight_decay=0.0)
+    checkpoint.save(tmp_path, module=module, optimizer=optimizer, step=1, history=[], fingerprint="f")
+    whole = (tmp_path / checkpoint.NAME).read_bytes()
+    for size in (0, len(whole) // 2):
+        (tmp_path / checkpoint.NAME).write_bytes(whole[:size])
+        with pytest.raises(TrainingError, match=r"state\.pt is damaged"):
+            checkpoint.load(tmp_path, fingerprint="f")
+
+
+def test_a_full_disk_is_what_it_is(tmp_path: Path) -> None:
+    module = nn.Linear(1000, 100)
+    (tmp_path / checkpoint.NAME).symlink_to("/dev/full")
+    with pytest.raises(OSError, match="No space left"):
+        checkpoint.save(
+            tmp_path,
+            module=module,
+            optimizer=adamw([(module, 0.1)], weight_decay=0.0),
+            step=1,
+            history=[],
+            fingerprint="f",
+        )

@@ -1,0 +1,25 @@
+"""Numbers that come from the environment."""
+
+import pytest
+
+from jobs.cluster import num_cpus
+from jobs.train import num_workers
+from slyk.errors import ParamsError
+
+
+@pytest.mark.parametrize("text", ["x", "", "-1", "1.5"])
+def test_no_number_of_workers(text: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("SLYK_NUM_WORKERS", text)
+    with pytest.raises(ParamsError, match=f"SLYK_NUM_WORKERS is '{text}': set it to a whole number from 0 on"):
+        num_workers()
+
+
+def test_numbers_of_the_environment(monkeypatch: pytest.MonkeyPatch) -> None:
+    for number in (0, 3):
+        monkeypatch.setenv("SLYK_NUM_WORKERS", str(number))
+        assert num_workers() == number
+    monkeypatch.delenv("SLYK_NUM_WORKERS")
+    assert num_workers() >= 1
+    monkeypatch.setenv("SLYK_NUM_CPUS", "0")
+    with pytest.raises(ParamsError, match="SLYK_NUM_CPUS is '0': set it to a whole number from 1 on, or unset it"):
+        num_cpus()
