@@ -1,6 +1,5 @@
 """Face trunks: timm networks cut before their pooling, so that they give a map (B, C, h, w)."""
 
-import pickle
 from pathlib import Path
 
 import timm
@@ -61,11 +60,11 @@ class Trunk(nn.Module):
         try:
             state = load_file(path) if path.suffix == ".safetensors" else torch.load(path, weights_only=True)
             missing, _ = self.network.load_state_dict(state, strict=False)
-        except pickle.UnpicklingError:  # whose advice is to unpickle anything
-            raise ParamsError(
-                f"weights {path} are damaged or hold more than tensors: give a local file of timm, or null"
-            ) from None
         except Exception as error:  # torch and safetensors each have their own
+            if type(error).__name__ == "UnpicklingError":  # whose advice is to unpickle anything
+                raise ParamsError(
+                    f"weights {path} are damaged or hold more than tensors: give a local file of timm, or null"
+                ) from None
             first = " ".join(line.strip() for line in str(error).splitlines()[:2])
             raise ParamsError(f"weights {path} do not fit this backbone or are damaged: {first}") from None
         if missing:
