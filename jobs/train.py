@@ -117,8 +117,8 @@ def _fit(ray: Any, recipe: Recipe, folder: Path, name: str, fingerprint: str, lo
 
 
 def _cause(error: Exception) -> OSError | None:
-    """Of a run that was given up, what a worker met and a user can mend."""
-    failures = getattr(error, "worker_failures", {}).values()
+    """Of a run that was given up, what a worker or the controller met and a user can mend."""
+    failures = [*getattr(error, "worker_failures", {}).values(), getattr(error, "controller_failure", error)]
     causes = (outside_error(getattr(failure, "_base_exc", failure)) for failure in failures)
     return next((cause for cause in causes if cause is not None), None)
 

@@ -15,7 +15,7 @@ import pytest
 import torch
 from mlflow import MlflowClient
 from mlflow.entities import Run
-from ray.train import WorkerGroupError
+from ray.train import ControllerError, WorkerGroupError
 from ray.train.v2._internal.exceptions import UserExceptionWithTraceback
 
 from jobs.finetune import FinetuneRecipe
@@ -322,5 +322,5 @@ def test_of_a_run_that_was_given_up_the_cause_is_told() -> None:
     full = OSError(errno.ENOSPC, "No space left on device")
     wrapped = UserExceptionWithTraceback(full, traceback_str="")
     assert _cause(WorkerGroupError("", {0: ValueError("ours"), 1: wrapped})) is full
-    assert _cause(WorkerGroupError("", {0: full})) is full
+    assert _cause(WorkerGroupError("", {0: full})) is full and _cause(ControllerError(full)) is full
     assert _cause(WorkerGroupError("", {0: ValueError("ours")})) is None and _cause(ValueError("ours")) is None
