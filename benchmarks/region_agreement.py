@@ -24,7 +24,8 @@ from safetensors.torch import load_file, save_file
 from benchmarks import table
 from benchmarks.table import Line, figure
 from jobs.pretrain import PretrainRecipe, set_apart, training_sources
-from jobs.pretrain_pictures import evenly, png, regions_sheet
+from jobs.pretrain_pictures import evenly, regions_sheet
+from jobs.sheet import png
 from jobs.stage import stage
 from jobs.train_worker import report_steps
 from slyk.config import Params, load_params

@@ -45,7 +45,7 @@ def main() -> None:
     with tracking.stage_run(run_name, params=params, sections=sections) as run:
         for source in sources.values():
             run.log_dataset(manifest.load(source.folder))
-        run.set_tags({"encoder": bundle_digest(encoder)})
+        run.set_tags({"encoder": bundle_digest(encoder), "objective": told_of(encoder)["objective"]})
         recipe = FinetuneRecipe.of(params, tuple(sources.values()), encoder)
         transferred = finetune(recipe, sources, run.training_log, out)
         run.log_metrics({"num_transferred_tensors": transferred})
@@ -61,8 +61,9 @@ def finetune(recipe: "FinetuneRecipe", sources: dict[str, Source], log: tracking
     with train(recipe, log) as trained:
         network = recipe.module()
         assert isinstance(network, PMN)
-        num_encoder = len(network.encoder.state_dict())
-        transferred = num_encoder if recipe.pretrained else 0
+        tensors = [name.partition(".")[0] for name in network.encoder.state_dict()]
+        learned = told_of(recipe.encoder)["learned"] if recipe.pretrained else []
+        transferred, num_encoder = sum(name in learned for name in tensors), len(tensors)
         network.load_state_dict(trained.state)
         config = describe(network) | {
             "task": "gaze",
@@ -76,6 +77,14 @@ def finetune(recipe: "FinetuneRecipe", sources: dict[str, Source], log: tracking
         write_csv(out / "history.csv", trained.history)
     print(f"{recipe.stage}: {transferred} of {num_encoder} encoder tensors came from pretraining", flush=True)
     return transferred
+
+
+def told_of(encoder: Path) -> dict[str, Any]:
+    """What pretrain says of its encoder. Raises ParamsError where another stage wrote the folder."""
+    config = load_bundle(encoder).config
+    if "pretraining" not in config:
+        raise ParamsError(f"{encoder} holds no encoder of pretrain: run `dvc repro pretrain`, or give another folder")
+    return dict(config["pretraining"])
 
 
 def pretraining(recipe: "FinetuneRecipe") -> dict[str, Any]:

@@ -28,7 +28,7 @@ from slyk.objectives.pretraining import Pretraining
 from slyk.objectives.watching import Photos, Watcher, photos_of
 from slyk.shards import manifest
 from slyk.tables import write_csv
-from slyk.training.batches import Seeing
+from slyk.training.batches import Samples, Seeing
 from slyk.training.loop import adamw, lars
 from slyk.views.augmentation import Augmentation
 
@@ -46,17 +46,18 @@ def main() -> None:
     sources, watched = set_apart(everybody, params.pretrain.watch.people)
     recipe = PretrainRecipe.of(params, tuple(sources.values()), tuple(watched.values()))
     with tracking.stage_run("pretrain", params=params, sections=("protocol", "pretrain")) as run:
+        run.set_tags({"objective": objective_of(params.pretrain)})
         for source in sources.values():
             run.log_dataset(manifest.load(source.folder))
         with train(recipe, run.training_log) as trained:
             module = recipe.module()
             module.load_state_dict(trained.state)
             encoder, out = module.encoder, resolve(args.out)
-            save_bundle(
-                out, describe(encoder) | {"face_px": recipe.face_px, **provenance(sources)}, encoder.state_dict()
-            )
+            config = describe(encoder) | {"face_px": recipe.face_px, **provenance(sources)}
+            save_bundle(out, config | {"pretraining": recipe.told(encoder)}, encoder.state_dict())
             write_csv(out / "history.csv", trained.history)
-            pictures = save_pictures(resolve(args.report), module, recipe.photos(module, of_watched=True))
+            photos, samples = recipe.photos(module, of_watched=True), Samples([s.opened() for s in recipe.sources])
+            pictures = save_pictures(resolve(args.report), module, photos, samples, recipe.seeing(module))
         last = trained.history[-1]
         for path in (out / "history.csv", *pictures):
             run.log_artifact(path)
@@ -106,6 +107,12 @@ class PretrainRecipe:
         path = self.settings.encoder.weights
         return None if path is None else resolve(path)
 
+    def told(self, encoder: Encoder) -> dict[str, Any]:
+        """Of a bundle: the objective, the parts of the encoder that it trains, and all params."""
+        learned = {name.partition(".")[0] for name, p in encoder.named_parameters() if p.requires_grad}
+        params = self.settings.model_dump(mode="json")
+        return {"objective": objective_of(self.settings), "learned": sorted(learned), "params": params}
+
     def encoder(self) -> Encoder:
         shape = self.settings.encoder.model_dump(exclude={"weights"})
         encoder = Encoder(EncoderConfig(**shape), None if self.weights is None else str(self.weights))
@@ -149,6 +156,11 @@ class PretrainRecipe:
         chosen = self.watched if of_watched and self.watched else self.sources
         sets = [source.opened() for source in chosen]
         return photos_of(sets, self.face_px, self.settings.watch.photos, eyes=module.sees_eyes)
+
+
+def objective_of(p: Pretrain) -> str:
+    """As tables name it: `mbyol`, `mbyol conditioned`."""
+    return p.objective if p.equivariance == "none" else f"{p.objective} {p.equivariance}"
 
 
 def training_sources(params: Params, datasets: tuple[str, ...], shards: Path) -> dict[str, Source]:

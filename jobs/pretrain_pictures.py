@@ -1,49 +1,53 @@
-"""What a pretrained network sees, as pictures: nearest faces of other people and, of FRA, the regions it found."""
+"""What a network saw in pretraining and sees after it, as pictures: views, nearest faces of other people, the regions
+that FRA found, what MAE draws of hidden patches."""
 
-from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import cv2
 import numpy as np
 import torch
 from numpy.typing import NDArray
+from torch import Tensor
 
+from jobs.sheet import CELL_PX, LINE_PX, Picture, cell, enlarged, eye_pair, pictures_of, png, sheet, with_gaze
 from slyk.files import write_atomic
-from slyk.geometry.angles import angular_error, vector_from_pitchyaw
-from slyk.geometry.camera import Array
+from slyk.geometry.angles import angular_error, pitchyaw_from_vector, vector_from_pitchyaw
 from slyk.models.encoder import Images
 from slyk.models.regions import Regions
+from slyk.objectives.masked import Masked
 from slyk.objectives.objective import Objective
 from slyk.objectives.region_awareness import RegionAwareness
 from slyk.objectives.watching import Photos, places_of, seen_by
+from slyk.training.batches import Augmented, Batch, Samples, Seeing
 from slyk.training.probes import Seen, nearest_of_others, neighbours
-
-Picture = NDArray[np.uint8]
+from slyk.views.augmentation import Augmentation
 
 NUM_ASKED, NUM_NEAREST, NUM_FACES = 8, 5, 6
-CELL_PX, GAP_PX, LINE_PX = 144, 6, 18
-INK, FAINT, PAPER, GAZE, DARK = (61, 50, 38), (140, 130, 120), (255, 255, 255), (80, 235, 120), (24, 20, 16)
+PLAIN_SHARE = 1.5  # of an even share: a region that stands out has at least so much of some place
 
 
-def save_pictures(folder: Path, module: Objective, photos: Photos) -> list[Path]:
-    """Writes `neighbours.png` and, of FRA, `regions.png`; the same bytes for the same network and photos."""
+def save_pictures(folder: Path, module: Objective, photos: Photos, samples: Samples, seeing: Seeing) -> list[Path]:
+    """Writes `views.png`, of samples, `neighbours.png`, of photos, and of FRA `regions.png`, of MAE
+    `reconstructions.png`; the same bytes for the same network, photos and samples."""
     device = torch.device("cpu")
     module = module.to(device).eval()
-    drawn = {"neighbours.png": neighbours_sheet(photos, seen_by(module, photos, device, "fp32"))}
+    drawn = {
+        "views.png": views_sheet(samples, seeing),
+        "neighbours.png": neighbours_sheet(photos, seen_by(module, photos, device, "fp32")),
+    }
+    chosen = evenly(len(photos.people), NUM_FACES)
+    faces = Images(*(part[torch.from_numpy(chosen)] for part in photos.images))
     if isinstance(module, RegionAwareness):
-        chosen = evenly(len(photos.people), NUM_FACES)
-        faces = Images(*(part[torch.from_numpy(chosen)] for part in photos.images))
         with torch.no_grad():
             drawn["regions.png"] = regions_sheet(faces, module.regions(faces))
-    for name, sheet in drawn.items():
-        write_atomic(folder / name, png(sheet))
+    if isinstance(module, Masked):
+        with torch.random.fork_rng(devices=[]):
+            torch.manual_seed(0)
+            drawn["reconstructions.png"] = reconstructions_sheet(faces, *module.pictures(faces.face))
+    for name, picture in drawn.items():
+        write_atomic(folder / name, png(picture))
     return [folder / name for name in drawn]
-
-
-def png(picture: Picture) -> bytes:
-    done, data = cv2.imencode(".png", picture)
-    assert done
-    return bytes(data)
 
 
 def evenly(total: int, count: int) -> NDArray[np.int64]:
@@ -51,12 +55,46 @@ def evenly(total: int, count: int) -> NDArray[np.int64]:
     return places_of(total, min(count, total))
 
 
+def views_sheet(samples: Samples, seeing: Seeing) -> Picture:
+    """A row a sample: as it is stored, then its views in the first epoch, each with its eyes where those are seen."""
+    places = [(0, index) for index in evenly(len(samples), NUM_FACES).tolist()]
+    stored = replace(seeing, augmentations=(Augmentation(),), on_device=False)
+    before, after = (Augmented(samples, way)[places] for way in (stored, replace(seeing, on_device=False)))
+    assert isinstance(before, Batch) and isinstance(after, Batch)
+    gaze = after.gaze.double().numpy()
+    second = vector_from_pitchyaw(gaze)
+    second[:, :2] = np.einsum("nij,nj->ni", after.turn.double().numpy(), second[:, :2])
+    views = [(before.views[0], before.gaze.double().numpy()), (after.views[0], gaze)]
+    views += [(view, pitchyaw_from_vector(second)) for view in after.views[1:]]
+    columns = [list(map(with_gaze, pictures_of(images.face), gazes)) for images, gazes in views]
+    if seeing.eyes:
+        eyes = [list(map(eye_pair, pictures_of(images.right), pictures_of(images.left))) for images, _ in views]
+        columns = [column for both in zip(columns, eyes, strict=True) for column in both]
+    return sheet(
+        [[cell(picture, "") for picture in row] for row in zip(*columns, strict=True)],
+        ["Left: photos as they are stored. Right: what the objective saw of them in its first epoch.", "Arrow: gaze."],
+        apart=2 if seeing.eyes else 1,
+    )
+
+
+def reconstructions_sheet(images: Images, seen: Tensor, whole: Tensor) -> Picture:
+    """A row a face: what the encoder sees of it, what is drawn from that, the face."""
+    rows = [
+        [cell(enlarged(p), "") for p in row] for row in zip(*map(pictures_of, (seen, whole, images.face)), strict=True)
+    ]
+    lines = [
+        "Patches that the encoder sees; the whole as it is drawn from",
+        "them, of each patch all but mean and deviation; the photo.",
+    ]
+    return sheet(rows, lines, apart=3)
+
+
 def neighbours_sheet(photos: Photos, seen: Seen) -> Picture:
     """A row for each of some photos, and beside it the photos of other people with the nearest features."""
     told = neighbours(seen)
     asked = evenly(len(seen.people), NUM_ASKED)
     nearest = nearest_of_others(seen.features, seen.people, NUM_NEAREST)
-    faces = pictures_of(photos.images)
+    faces = pictures_of(photos.images.face)
     rows = []
     for index in asked.tolist():
         row = [cell(with_gaze(faces[index], seen.gaze[index]), seen.people[index].rpartition("/")[2])]
@@ -85,10 +123,12 @@ def apart(seen: Seen, one: int, other: int) -> str:
 
 def regions_sheet(images: Images, regions: Regions) -> Picture:
     """A row a face: the face, the region that each place fits best in colours, the share of each region."""
-    faces, heatmaps = pictures_of(images), regions.heatmaps.numpy()
+    faces, heatmaps = pictures_of(images.face), regions.heatmaps.numpy()
     count, (height, width) = heatmaps.shape[1], heatmaps.shape[2:]
     colors = region_colors(count)
-    least, most = float(heatmaps.min()), float(heatmaps.max())
+    even = 1 / count
+    largest = float(heatmaps.max())
+    most = max(largest, PLAIN_SHARE * even)  # what is nearly even looks even
     rows = []
     for face, maps in zip(faces, heatmaps, strict=True):
         shown = enlarged(face)
@@ -96,7 +136,7 @@ def regions_sheet(images: Images, regions: Regions) -> Picture:
         painted = (0.55 * shown + 0.45 * colors[fine.argmax(axis=0)]).astype(np.uint8)
         row = [cell(shown, ""), cell(painted, "")]
         for number, part in enumerate(fine):
-            heat = np.rint(255 * (part - least) / max(most - least, 1e-9)).astype(np.uint8)
+            heat = np.rint(255 * part.clip(0) / most).astype(np.uint8)
             warm = cv2.applyColorMap(heat, cv2.COLORMAP_VIRIDIS)
             row.append(cell((0.35 * shown + 0.65 * warm).astype(np.uint8), f"{number + 1}"))
             row[-1][-LINE_PX + 3 : -4, CELL_PX - 24 :] = colors[number]
@@ -107,8 +147,10 @@ def regions_sheet(images: Images, regions: Regions) -> Picture:
         rows,
         [
             f"Regions that the network found in maps of {height} x {width} places, enlarged: colours show the one that "
-            f"fits best, then the share of each, dark {least:.3f} to yellow {most:.3f}, even {1 / count:.3f}.",
-            f"Places where a region fits best:  {shares}",
+            f"fits best, then the share of each, dark 0 to yellow {most:.3f}, even {even:.3f}.",
+            f"No region stands out: the largest share of any place is {largest:.3f}. It learned too little for that."
+            if largest < PLAIN_SHARE * even
+            else f"Places where a region fits best:  {shares}",
         ],
         apart=2,
     )
@@ -119,58 +161,3 @@ def region_colors(count: int) -> NDArray[np.float64]:
     hues = (np.arange(count) * 180 // count).astype(np.uint8)
     hsv = np.stack([hues, np.full(count, 210, np.uint8), np.where(np.arange(count) % 2, 170, 250).astype(np.uint8)], 1)
     return np.asarray(cv2.cvtColor(hsv[None], cv2.COLOR_HSV2BGR)[0], np.float64)
-
-
-def pictures_of(images: Images) -> Picture:
-    """(B, P, P, 3) BGR."""
-    return np.ascontiguousarray(images.face.permute(0, 2, 3, 1).numpy())
-
-
-def enlarged(face: Picture) -> Picture:
-    interpolation = cv2.INTER_AREA if len(face) > CELL_PX else cv2.INTER_CUBIC
-    return np.asarray(cv2.resize(face, (CELL_PX, CELL_PX), interpolation=interpolation), np.uint8)
-
-
-def with_gaze(face: Picture, gaze: Array) -> Picture:
-    """The face, enlarged, with an arrow from its middle along the gaze, if there is a label."""
-    shown = enlarged(face)
-    if np.isfinite(gaze).all():
-        start = np.full(2, CELL_PX / 2)
-        end = start + 0.45 * CELL_PX * vector_from_pitchyaw(gaze)[:2]
-        for color, thick in ((DARK, 4), (GAZE, 2)):
-            cv2.arrowedLine(shown, point(start), point(end), color, thick, cv2.LINE_AA, tipLength=0.25)
-    return shown
-
-
-def point(at: Array) -> tuple[int, int]:
-    return round(float(at[0])), round(float(at[1]))
-
-
-def cell(picture: Picture, caption: str) -> Picture:
-    """A picture with a line of text below it."""
-    below = np.full((LINE_PX, CELL_PX, 3), PAPER, np.uint8)
-    write(below, caption, (1, LINE_PX - 5), 0.4, INK)
-    return np.vstack([picture, below])
-
-
-def sheet(rows: Sequence[Sequence[Picture]], lines: Sequence[str], *, apart: int) -> Picture:
-    """Cells in rows below some lines of text; after the first `apart` columns is a wider gap."""
-    side = (CELL_PX + GAP_PX, CELL_PX + LINE_PX + GAP_PX)
-    columns = max(map(len, rows))
-    head = LINE_PX * len(lines) + 2 * GAP_PX
-    size = (head + len(rows) * side[1], GAP_PX + columns * side[0] + 2 * GAP_PX)
-    canvas = np.full((*size, 3), PAPER, np.uint8)
-    for number, line in enumerate(lines):
-        write(canvas, line, (GAP_PX, GAP_PX + LINE_PX * number + 12), 0.42, INK if number == 0 else FAINT)
-    for i, row in enumerate(rows):
-        for j, picture in enumerate(row):
-            top, left = head + i * side[1], GAP_PX + j * side[0] + (2 * GAP_PX if j >= apart else 0)
-            canvas[top : top + picture.shape[0], left : left + picture.shape[1]] = picture
-    return canvas
-
-
-def write(canvas: Picture, text: str, at: tuple[int, int], scale: float, color: tuple[int, int, int]) -> None:
-    """Text from `at` on, made smaller where it would not fit."""
-    (width, _), _ = cv2.getTextSize(text, cv2.FONT_HERSHEY_DUPLEX, scale, 1)
-    scale *= min(1.0, (canvas.shape[1] - 2 * at[0]) / max(width, 1))
-    cv2.putText(canvas, text, at, cv2.FONT_HERSHEY_DUPLEX, scale, color, 1, cv2.LINE_AA)

@@ -102,7 +102,7 @@ def versions_table(versions: Sequence[Any]) -> Table:
 def configurations_table(runs: Sequence[Any]) -> Table:
     """runs: newest first. One row a configuration: its last evaluation and how its runs ended."""
     table = Table(title="Runs by configuration of params.yaml, newest first")
-    for column in ("config", "last run", "runs", "failed", "error (deg)", "revision"):
+    for column in ("config", "pretraining, probe (deg)", "last run", "runs", "failed", "error (deg)", "revision"):
         table.add_column(column, justify="right" if column in ("runs", "failed") else "left")
     groups: dict[str, list[Any]] = {}
     for run in runs:
@@ -111,6 +111,7 @@ def configurations_table(runs: Sequence[Any]) -> Table:
         evaluated: dict[str, float] = next((r.data.metrics for r in members if "mean_error_deg" in r.data.metrics), {})
         table.add_row(
             config[:8],
+            _pretraining(members),
             f"{datetime.fromtimestamp(members[0].info.start_time / 1000):%m-%d %H:%M} {members[0].info.run_name}",
             str(len(members)),
             str(sum(run.info.status == "FAILED" for run in members)),
@@ -118,6 +119,13 @@ def configurations_table(runs: Sequence[Any]) -> Table:
             _revision(members[0]),
         )
     return table
+
+
+def _pretraining(runs: Sequence[Any]) -> str:
+    """`mbyol 22.31`: the objective, and the error of a probe of its frozen features where this configuration ran it."""
+    objective = next((run.data.tags["objective"] for run in runs if "objective" in run.data.tags), "")
+    probe = next((r.data.metrics["gaze_probe_deg"] for r in runs if "gaze_probe_deg" in r.data.metrics), None)
+    return objective if probe is None else f"{objective} {probe:.2f}"
 
 
 def _revision(run: Any) -> str:

@@ -2,7 +2,7 @@
 
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Set
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -27,10 +27,11 @@ def progress(stage: str, log: TrainingLog, told: Path) -> Any:
             rows, num_steps = metrics[0]["rows"], metrics[0]["num_steps"]
             step = rows[-1]["step"]
             self.began = self.began or (time.monotonic(), step)
-            values = ", ".join(f"{name} {value:.4g}" for name, value in rows[-1].items() if name not in UNTOLD)
             place = f"epoch {rows[-1]['epoch']:.1f}, step {step:.0f}/{num_steps}"
             with told.open("a") as file:
-                file.write(f"{stage}: {place}, {values}{self._left(step, num_steps)}\n")
+                if rows[0]["step"] == 0 and not self.logged:
+                    file.write(f"{stage}: before the first step, {values(rows[0], {'step', 'epoch'})}\n")
+                file.write(f"{stage}: {place}, {values(rows[-1], UNTOLD)}{self._left(step, num_steps)}\n")
             for row in rows:  # those of before a restart too, each once: the run that MLflow shows is whole
                 if row["step"] not in self.logged:
                     log.log_epoch(int(row["step"]), {name: value for name, value in row.items() if name != "step"})
@@ -48,6 +49,11 @@ def progress(stage: str, log: TrainingLog, told: Path) -> Any:
             return f", {(time.monotonic() - self.began[0]) / done * (num_steps - step):.0f} s left" if done else ""
 
     return Progress()
+
+
+def values(row: Mapping[str, float], untold: Set[str]) -> str:
+    """`loss 0.1234, embedding_std 0.9`: all but some."""
+    return ", ".join(f"{name} {value:.4g}" for name, value in row.items() if name not in untold)
 
 
 @contextmanager

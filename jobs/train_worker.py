@@ -77,6 +77,8 @@ def _train(run: Run, rank: int, num_ranks: int) -> None:
     precision = resolve_precision(recipe.precision, device)
     learner = _learner(run, device, precision, num_ranks)
     watcher = recipe.watcher(learner.module, device, precision) if rank == 0 else None
+    if watcher is not None and learner.start == 0:  # what training has to beat
+        learner.history.append({"step": 0.0, "epoch": 0.0, **watcher(learner.module)})
     for report in _reports(run, learner, samples, plan, device, precision):
         row = {"step": float(report.step), "epoch": report.step / plan.steps_per_epoch, **report.metrics}
         if watcher is not None:

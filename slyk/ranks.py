@@ -1,4 +1,4 @@
-"""Sums and means over the workers of a training run; of one worker, what it has."""
+"""Sums, means and lists over the workers of a training run; of one worker, what it has."""
 
 from typing import Any
 
@@ -18,6 +18,15 @@ def total(value: Tensor) -> Tensor:
     if count() > 1:
         dist.all_reduce(result)
     return result
+
+
+def gathered(names: list[str]) -> list[str]:
+    """Those of all workers, one after another."""
+    if count() == 1:
+        return names
+    found: list[list[str]] = [[] for _ in range(count())]
+    dist.all_gather_object(found, names)
+    return [name for part in found for name in part]
 
 
 def mean(value: Tensor) -> Tensor:

@@ -12,6 +12,17 @@ def patches(images: Tensor, size: int) -> Tensor:
     return places.permute(0, 2, 4, 3, 5, 1).reshape(batch, -1, size * size * channels)
 
 
+def picture(patches: Tensor, size: int, height: int) -> Tensor:
+    """Patches (B, N, size^2 C) of `height` rows -> the images (B, C, H, W) that they came from."""
+    places = patches.reshape(len(patches), height, -1, size, size, patches.shape[2] // size**2)
+    return places.permute(0, 5, 1, 3, 2, 4).reshape(len(patches), places.shape[5], height * size, -1)
+
+
+def moments(pixels: Tensor) -> tuple[Tensor, Tensor]:
+    """Mean and deviation (B, M, 1) of patches (B, M, D), all channels together."""
+    return pixels.mean(dim=2, keepdim=True), (pixels.var(dim=2, correction=0, keepdim=True) + EPS).sqrt()
+
+
 def reconstruction_loss(prediction: Tensor, pixels: Tensor) -> Tensor:
     """Mean squared error of predictions (B, M, D) of patches whose pixels are (B, M, D), all channels together.
 
@@ -19,5 +30,5 @@ def reconstruction_loss(prediction: Tensor, pixels: Tensor) -> Tensor:
     target", of the paper, whose better variant this is.
     """
     pixels = pixels.detach()
-    wanted = (pixels - pixels.mean(dim=2, keepdim=True)) / (pixels.var(dim=2, correction=0, keepdim=True) + EPS).sqrt()
-    return (prediction - wanted).square().mean()
+    mean, deviation = moments(pixels)
+    return (prediction - (pixels - mean) / deviation).square().mean()

@@ -57,6 +57,10 @@ class Normalize(nn.Module):
     def forward(self, images: Tensor) -> Tensor:
         return torch.addcmul(self.shift, images.flip(1).float(), self.scale)  # one pass over fresh memory, not two
 
+    def back(self, normalized: Tensor) -> Tensor:
+        """uint8 BGR of what was normalized, to the nearest level."""
+        return ((normalized - self.shift) / self.scale).flip(1).round().clamp(0, 255).byte()
+
 
 class AttentionLayer(nn.Module):
     """Multi-head self-attention with residual and layer norm: tokens (B, N, D) -> (B, N, D).

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from slyk.errors import ParamsError
-from slyk.losses.reconstruction import patches, reconstruction_loss
+from slyk.losses.reconstruction import moments, patches, picture, reconstruction_loss
 from slyk.models.attention import blocks, draw_evenly
 from slyk.models.backbones import PATCH_PX, PatchTrunk, grid_positions, taken
 from slyk.models.encoder import Encoder, Images
@@ -58,6 +58,15 @@ class Decoder(nn.Module):
         return torch.as_tensor(self.pixels(seen))
 
 
+class _Drawn(NamedTuple):
+    """tokens (B, S, C) of what was seen; predicted (B, M, D) of what was hidden; pixels (B, N, D): the truth."""
+
+    which: Split
+    tokens: Tensor
+    predicted: Tensor
+    pixels: Tensor
+
+
 class Masked(Objective):
     """See Objective; embeddings are the means of the face maps, in training of the patches that were seen.
 
@@ -79,15 +88,40 @@ class Masked(Objective):
         return pooled(self.encoder, self.encoder.face, images)
 
     def forward(self, pair: Pair) -> tuple[Tensor, Tensor]:
-        face = self.encoder.face
-        assert isinstance(face, PatchTrunk)
-        images = self.encoder.normalize(pair.first.face)
-        height, width = grid = face.grid(images)
+        drawn = self._drawn(pair.first.face)
+        loss = reconstruction_loss(drawn.predicted, taken(drawn.pixels, drawn.which.hidden))
+        return loss, drawn.tokens.float().mean(dim=1).detach()
+
+    @torch.no_grad()
+    def pictures(self, faces: Tensor) -> tuple[Tensor, Tensor]:
+        """Of faces (B, 3, H, W) what the encoder sees, and the whole as it is drawn from that; all uint8 BGR.
+
+        The network draws each patch but for its mean and deviation, which are the true ones here.
+        """
+        drawn = self._drawn(faces)
+        true = taken(drawn.pixels, drawn.which.hidden)
+        mean, deviation = moments(true)
+        size, rows = self.face.patch_px, faces.shape[2] // self.face.patch_px
+        places = drawn.which.hidden[:, :, None].expand_as(true)
+        shown = (
+            drawn.pixels.scatter(1, places, part)
+            for part in (torch.zeros_like(true), drawn.predicted * deviation + mean)
+        )
+        seen, whole = (self.encoder.normalize.back(picture(part, size, rows)) for part in shown)
+        return seen, whole
+
+    @property
+    def face(self) -> PatchTrunk:
+        assert isinstance(self.encoder.face, PatchTrunk)
+        return self.encoder.face
+
+    def _drawn(self, faces: Tensor) -> "_Drawn":
+        images = self.encoder.normalize(faces)
+        height, width = grid = self.face.grid(images)
         which = split(len(images), height * width, self.config.hidden_share, images.device)
-        tokens = face.tokens(images, which.seen)
+        tokens = self.face.tokens(images, which.seen)
         predicted = self.decoder(tokens, which, grid).float()
-        loss = reconstruction_loss(predicted, taken(patches(images, face.patch_px), which.hidden))
-        return loss, tokens.float().mean(dim=1).detach()
+        return _Drawn(which, tokens, predicted, patches(images, self.face.patch_px))
 
     def followed(self) -> list[tuple[nn.Module, nn.Module]]:
         return []

@@ -128,13 +128,13 @@ class _Losses:
     def __init__(self, device: torch.device) -> None:
         self._at_once = device.type == "cpu"
         self._values: list[float] = []
-        self._next: tuple[Tensor, int, list[str]] | None = None
+        self._next: tuple[Tensor, Tensor, int, list[str]] | None = None
         self.count = 0
 
     def add(self, loss: Tensor, step: int, keys: list[str]) -> None:
         """The loss of this worker. Raises TrainingError for it or, on a GPU, for the one before."""
         self.look()
-        self._next = (ranks.total(loss.float()), step, keys)
+        self._next = (ranks.total(loss.float()), loss, step, keys)
         self.count += 1
         if self._at_once:
             self.look()
@@ -148,9 +148,10 @@ class _Losses:
         """At the last loss. Raises TrainingError where it is not finite, on all workers together."""
         if self._next is None:
             return
-        (loss, step, keys), self._next = self._next, None
+        (loss, own, step, keys), self._next = self._next, None
         value = float(loss) / ranks.count()
         if not math.isfinite(value):
+            keys = ranks.gathered([] if math.isfinite(float(own)) else keys)
             some = ", ".join(keys[:8]) + (f" and {len(keys) - 8} more" if len(keys) > 8 else "")
             raise TrainingError(
                 f"loss is {value} at step {step}; samples of the batch: {some}. Lower learning_rate in params.yaml, or "

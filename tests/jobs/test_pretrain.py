@@ -12,7 +12,7 @@ import torch
 from safetensors.torch import save_file
 
 from jobs.pretrain import PretrainRecipe, set_apart, training_sources
-from jobs.pretrain_pictures import NUM_FACES, evenly, neighbours_sheet, save_pictures
+from jobs.pretrain_pictures import NUM_FACES, evenly, neighbours_sheet, save_pictures, views_sheet
 from jobs.roles import roles_of
 from jobs.train_progress import UNTOLD
 from slyk.bundle import load_bundle
@@ -21,7 +21,9 @@ from slyk.datasets import protocols
 from slyk.errors import ParamsError
 from slyk.objectives.watching import Watcher
 from slyk.shards import manifest
+from slyk.training.batches import Samples, Seeing
 from slyk.training.probes import CONTROLS, Seen
+from slyk.views.augmentation import Augmentation
 from tests.drawn import draw_raw_set, write_shards
 from tests.stages import ENCODER, run, small_params, write_params
 
@@ -111,17 +113,22 @@ def test_the_stage_tells_of_people_whom_it_leaves_out(root: Path) -> None:
     write_params(root, pretrain={"watch": {"people": 2, "photos": 16, "least_deviation": 0.1}})
     said = run(root, "jobs.pretrain", *ARGUMENTS, SLYK_NUM_CPUS="1", SLYK_NUM_WORKERS="1")
     recipe = recipe_of(root, 2)
-    assert load_bundle(root / MODEL).config["groups"] == {"synthetic": list(recipe.sources[0].groups)}
+    config = load_bundle(root / MODEL).config
+    assert config["groups"] == {"synthetic": list(recipe.sources[0].groups)}
+    assert config["pretraining"]["objective"] == "mbyol" and "left" in config["pretraining"]["learned"]
     history = pd.read_csv(root / MODEL / "history.csv")
-    assert set(history.columns) >= CONTROLS and history.notna().all(axis=None)
+    assert set(history.columns) >= CONTROLS and history.iloc[1:].notna().all(axis=None)
+    assert history["step"][0] == 0 and history.iloc[0].drop("loss").count() < history.iloc[1].count()
     for name in CONTROLS:
         assert history[name].nunique() == 1, name
     (last,) = [line for line in said.splitlines() if "epoch 2.0" in line]
     assert "gaze_probe_deg" in last and not any(f" {name} " in last for name in UNTOLD - {"step", "epoch"})
     assert len(last) < 330
+    (before,) = [line for line in said.splitlines() if "before the first step" in line]
+    assert all(f" {name} " in before for name in CONTROLS)
     assert cv2.imread(str(root / REPORT / "neighbours.png")) is not None
     names = [path.name for path in (root / "mlartifacts").rglob("*.png")]
-    assert names == ["neighbours.png"]
+    assert sorted(names) == ["neighbours.png", "views.png"]
 
 
 @pytest.mark.slow
@@ -137,16 +144,38 @@ def drawn(root: Path, folder: Path, objective: str, *, least: int = 0) -> dict[s
     recipe = recipe_of(root, 2, objective=objective)
     torch.manual_seed(least)
     module = recipe.module()
-    paths = save_pictures(folder, module, recipe.photos(module, of_watched=True))
+    samples = Samples([source.opened() for source in recipe.sources])
+    paths = save_pictures(folder, module, recipe.photos(module, of_watched=True), samples, recipe.seeing(module))
     return {path.name: path.read_bytes() for path in paths}
 
 
 def test_pictures_are_the_same_for_the_same_network(root: Path, tmp_path: Path) -> None:
     pictures = drawn(root, tmp_path / "a", "region_awareness")
-    assert set(pictures) == {"neighbours.png", "regions.png"}
+    assert set(pictures) == {"neighbours.png", "regions.png", "views.png"}
     assert pictures == drawn(root, tmp_path / "b", "region_awareness")
     assert pictures != drawn(root, tmp_path / "c", "region_awareness", least=1)
-    assert set(drawn(root, tmp_path / "d", "byol")) == {"neighbours.png"}
+    assert set(drawn(root, tmp_path / "d", "byol")) == {"neighbours.png", "views.png"}
+
+
+def test_what_mae_draws_is_shown(root: Path, tmp_path: Path) -> None:
+    patches = {"encoder": {**ENCODER, "backbone": "vit_tiny"}, "objective": "masked"}
+    recipe = recipe_of(root, 2, **patches)
+    module = recipe.module()
+    photos, samples = recipe.photos(module, of_watched=True), Samples([source.opened() for source in recipe.sources])
+    paths = save_pictures(tmp_path, module, photos, samples, recipe.seeing(module))
+    assert [path.name for path in paths] == ["views.png", "neighbours.png", "reconstructions.png"]
+    assert recipe.told(module.encoder)["learned"] == ["face"]
+
+
+def test_views_that_change_nothing_show_what_is_stored(root: Path) -> None:
+    recipe = recipe_of(root, 2)
+    samples = Samples([source.opened() for source in recipe.sources])
+    seeing = Seeing(recipe.face_px, (Augmentation(), Augmentation()), seed=1)
+    whole = views_sheet(samples, seeing)
+    columns = [whole[50:, left : left + 144] for left in (6, 6 + 2 * 150 + 12, 6 + 4 * 150 + 12)]
+    assert np.array_equal(columns[0], columns[1]) and np.array_equal(columns[0], columns[2])
+    turned = views_sheet(samples, replace(seeing, augmentations=(Augmentation(flip=1.0), Augmentation())))
+    assert not np.array_equal(turned[50:, 318:462], columns[0]) and np.array_equal(turned[50:, 6:150], columns[0])
 
 
 def test_neighbours_stand_beside_their_photo(root: Path) -> None:

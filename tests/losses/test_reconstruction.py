@@ -5,7 +5,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from slyk.losses.reconstruction import patches, reconstruction_loss
+from slyk.losses.reconstruction import patches, picture, reconstruction_loss
 
 
 def drawn(*shape: int, seed: int = 0) -> Tensor:
@@ -21,6 +21,11 @@ def test_patches_by_loops() -> None:
             for column in range(3):
                 square = images[face, :, 2 * row : 2 * row + 2, 2 * column : 2 * column + 2]
                 assert found[face, 3 * row + column].tolist() == square.permute(1, 2, 0).flatten().tolist()
+
+
+def test_a_picture_of_its_patches_is_the_picture() -> None:
+    images = drawn(2, 3, 4, 6)
+    assert torch.equal(picture(patches(images, 2), 2, 2), images)
 
 
 def test_the_loss_by_hand() -> None:

@@ -7,8 +7,8 @@ import torch
 from torch import Tensor
 
 from slyk.errors import ParamsError
-from slyk.losses.reconstruction import patches
-from slyk.models.backbones import PatchTrunk
+from slyk.losses.reconstruction import moments, patches
+from slyk.models.backbones import PatchTrunk, taken
 from slyk.models.encoder import Encoder, EncoderConfig, Images
 from slyk.objectives import OBJECTIVES
 from slyk.objectives.masked import Decoder, Masked, Split, split
@@ -141,6 +141,34 @@ def test_what_probes_read_sees_the_whole_face(module: Masked) -> None:
 def test_nothing_is_compared_between_faces(module: Masked) -> None:
     """So that faces which are alike are no collapse."""
     assert module.compared(random_images(2, 32)) is None
+
+
+def test_pictures_keep_what_is_seen(module: Masked) -> None:
+    """Grey or drawn is what is hidden alone; a perfect network would draw the face itself."""
+    faces = pair().first.face
+    torch.manual_seed(5)
+    which = split(4, 16, 0.7)
+    torch.manual_seed(5)
+    seen, whole = (patches(shown, 8) for shown in module.pictures(faces))
+    true = patches(faces, 8)
+    assert torch.equal(taken(seen, which.seen), taken(true, which.seen))
+    assert torch.equal(taken(whole, which.seen), taken(true, which.seen))
+    grey = taken(seen, which.hidden)
+    assert torch.equal(grey, grey[:, :1].expand_as(grey)) and not torch.equal(
+        taken(whole, which.hidden), taken(true, which.hidden)
+    )
+
+
+def test_a_perfect_network_draws_the_face(module: Masked, monkeypatch: pytest.MonkeyPatch) -> None:
+    faces = pair().first.face
+
+    def perfect(tokens: Tensor, which: Split, grid: tuple[int, int]) -> Tensor:
+        true = taken(patches(module.encoder.normalize(faces), 8), which.hidden)
+        mean, deviation = moments(true)
+        return (true - mean) / deviation
+
+    monkeypatch.setattr(module.decoder, "forward", perfect)
+    assert torch.equal(module.pictures(faces)[1], faces)
 
 
 def test_a_trunk_without_patches_says_which_to_take() -> None:

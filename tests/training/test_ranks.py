@@ -1,5 +1,6 @@
 """Two workers and one: the same gradients from the same samples."""
 
+import math
 from pathlib import Path
 
 import pytest
@@ -9,13 +10,14 @@ from torch import distributed as dist
 from torch.multiprocessing.spawn import spawn
 
 from slyk import ranks
+from slyk.errors import TrainingError
 from slyk.models.encoder import Encoder
 from slyk.objectives import OBJECTIVES
 from slyk.objectives.objective import ObjectiveConfig
 from slyk.objectives.pretraining import Pretraining
 from slyk.shards.read import ShardSet
 from slyk.training.batches import Augmented, Plan, Samples, Seeing, loader
-from slyk.training.loop import Settings, adamw, fit
+from slyk.training.loop import Settings, _Losses, adamw, fit
 from slyk.views.augmentation import Augmentation
 from tests.models.test_encoder import CONFIG
 
@@ -42,6 +44,9 @@ def in_a_worker(rank: int, shards: Path, folder: Path) -> None:
     torch.set_num_threads(1)
     assert ranks.count() == 2
     assert ranks.total(torch.tensor([1.0 + rank])).item() == 3.0
+    assert ranks.gathered(["second"] * rank) == ["second"]
+    with pytest.raises(TrainingError, match=r"loss is nan at step 3; samples of the batch: second\. Lower"):
+        _Losses(torch.device("cpu")).add(torch.tensor(math.nan if rank else 1.0), 3, ["second" if rank else "first"])
     value = torch.tensor([1.0 + rank], requires_grad=True)
     mean = ranks.mean(value)
     (mean * (rank + 1)).backward()  # type: ignore[no-untyped-call]
