@@ -44,6 +44,11 @@ def main() -> None:
     params = load_params(resolve("params.yaml"))
     everybody = training_sources(params, params.pretrain.datasets, resolve(args.shards))
     sources, watched = set_apart(everybody, params.pretrain.watch.people)
+    for name, source in sources.items():
+        stored = manifest.load(source.folder).crops["face_px"]
+        if params.pretrain.face_px > stored:
+            wanted = params.pretrain.face_px
+            print(f"pretrain: faces of {name} are stored with {stored} px and enlarged to {wanted}", flush=True)
     recipe = PretrainRecipe.of(params, tuple(sources.values()), tuple(watched.values()))
     with tracking.stage_run("pretrain", params=params, sections=("protocol", "pretrain")) as run:
         run.set_tags({"objective": objective_of(params.pretrain)})

@@ -139,6 +139,20 @@ def test_compare_with_nothing(root: Path, monkeypatch: pytest.MonkeyPatch, capsy
     assert "No registered version yet: run dvc repro" in capsys.readouterr().out
 
 
+def test_compare_names_objectives(
+    root: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    write_params(root)
+    params = load_params(root / "params.yaml")
+    with tracking.stage_run("pretrain", params=params) as run:
+        run.set_tags({"objective": "byol conditioned"})
+        run.log_metrics({"gaze_probe_deg": 21.504})
+    with tracking.stage_run("index@synthetic", params=params):
+        pass
+    assert slyk(monkeypatch, "compare") == 0
+    assert "byol conditioned 21.50" in capsys.readouterr().out
+
+
 @pytest.mark.slow
 def test_predict_takes_the_challenger_and_says_so(
     root: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
