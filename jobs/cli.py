@@ -108,12 +108,16 @@ def print_next() -> None:
     """What to type now, as it works in a shell where nothing was activated."""
     program = Path(sys.argv[0])
     command = str(program.relative_to(Path.cwd()) if program.is_relative_to(Path.cwd()) else program)
+    tested = "data/raw/synthetic/photos/p040"
+    photos = tested if resolve(tested).is_dir() else "PHOTO_OR_FOLDER"
     choices = {
-        f"{command} predict data/raw/synthetic/photos/p040 --out out": "photos, your own too, with arrows of gaze",
+        f"{command} predict {photos} --out out": "photos, your own too, with arrows of gaze",
         f"{command} ui": "runs and models in the browser",
         f"{command} compare": "versions and configurations side by side",
     }
-    print("\nThe report, for any browser: reports/gaze/report.html\nNext:")
+    if resolve(METRICS).with_name("report.html").is_file():
+        print("\nThe report, for any browser: reports/gaze/report.html")
+    print("\nNext:")
     for line, meaning in choices.items():
         print(f"  {line:<62} # {meaning}")
 

@@ -83,7 +83,7 @@ def _comparison(f: Mapping[str, Any]) -> str:
     verdict = "lower" if high < 0 else "higher" if low > 0 else "neither lower nor higher, as far as these people tell"
     note = (
         f'<p class="soft">Model minus control on the same photos: {gain["mean_deg"]:+.2f}° '
-        f"[{low:+.2f}, {high:+.2f}]: the error with pretraining is {verdict}.</p>"
+        f"[{low:+.2f}, {high:+.2f}]: the error with pretraining is {verdict} (one seed each).</p>"
     )
     head = '<tr><th></th><th class="n">error (deg)</th><th class="n">95 % interval</th></tr>'
     return section("Against simple answers", f'<div class="wide"><table>{head}{rows}</table></div>{note}')

@@ -19,7 +19,7 @@ from jobs.train_progress import progress, shown
 from jobs.train_recipe import Recipe
 from jobs.train_worker import Run, worker
 from slyk.errors import TrainingError
-from slyk.files import digest, resolve
+from slyk.files import alone_in, digest, resolve
 from slyk.training import checkpoint as checkpoints
 from slyk.training.batches import Plan, Samples
 
@@ -40,8 +40,8 @@ class Trained:
 def train(recipe: Recipe, log: TrainingLog) -> Iterator[Trained]:
     """Trains or resumes and hands over the result; after the block, when it is saved, the live checkpoints go.
 
-    Raises CorruptShardError, ParamsError before anything starts, TrainingError when the loss is not finite or
-    embeddings collapse.
+    Raises CorruptShardError, ParamsError, and SlykError where the same run is on its way, before anything starts;
+    TrainingError when the loss is not finite or embeddings collapse.
     """
     sets = [source.verified() for source in recipe.sources]
     for source in recipe.watched:
@@ -53,10 +53,12 @@ def train(recipe: Recipe, log: TrainingLog) -> Iterator[Trained]:
     folder = resolve(os.environ.get("SLYK_RUNS", ".slyk/runs"))
     folder.mkdir(parents=True, exist_ok=True)
     name = f"{recipe.stage.replace('@', '-')}-{fingerprint[:16]}"
-    with connect() as ray:
-        trained = _fit(ray, recipe, folder, name, fingerprint, log)
-    yield trained
-    shutil.rmtree(folder / name, ignore_errors=True)
+    with alone_in(folder / f"{name}.alone"):
+        with connect() as ray:
+            trained = _fit(ray, recipe, folder, name, fingerprint, log)
+        yield trained
+        for done in (name, f"{name}.alone"):
+            shutil.rmtree(folder / done, ignore_errors=True)
 
 
 def num_workers() -> int:

@@ -206,11 +206,15 @@ def test_kill_9_three_times_of_two_workers_changes_nothing(root: Path) -> None:
 @pytest.mark.slow
 @pytest.mark.filterwarnings("ignore:The ``noload`` loader strategy")
 def test_kill_9_of_all_is_gone_on_from_by_the_next_start(root: Path) -> None:
-    """The MLflow run of the second start tells of the steps before it too; the first is marked as killed."""
+    """The MLflow run of the second start tells of the steps before it too; the first is marked as killed. While it was
+    there, nobody else could train the same."""
     write_params(root, pretrain={"epochs": 14})
     pretrain(root, "models/undisturbed", num_workers=0)
     arguments = ("--shards", SHARDS, "--out", "models/disturbed", "--report", "reports")
     stage = start(root, "jobs.pretrain", *arguments, SLYK_NUM_CPUS="1", SLYK_NUM_WORKERS="1")
+    wait_for(lambda: any((root / ".slyk/runs").glob("*.alone")), "the run")
+    said = run(root, "jobs.pretrain", *arguments, status=2, SLYK_NUM_CPUS="1", SLYK_NUM_WORKERS="0")
+    assert "error: another run is writing" in said
     wait_for(lambda: len(checkpoints_of(root)) >= 3, "three checkpoints")
     for number in [stage.pid, *processes_of(root)]:
         with suppress(ProcessLookupError):
@@ -221,7 +225,7 @@ def test_kill_9_of_all_is_gone_on_from_by_the_next_start(root: Path) -> None:
     assert_same_bundles(root / "models/undisturbed", root / "models/disturbed")
     steps = metric_steps(root, "loss")
     assert len(steps) == 14 and steps == sorted(set(steps))
-    assert [run.info.status for run in runs_of(root)][:2] == ["FINISHED", "KILLED"]
+    assert [run.info.status for run in runs_of(root)][:3] == ["FINISHED", "FAILED", "KILLED"]
 
 
 def test_runs_that_were_given_up_are_swept(tmp_path: Path) -> None:
