@@ -42,9 +42,9 @@ class Pretraining:
         if deviation < self.least_deviation:
             raise TrainingError(
                 f"pretraining collapsed: after step {self._done} what the loss compares deviates by {deviation:.2g}, "
-                f"less than pretrain.watch.least_deviation, {self.least_deviation:g} (1: an even spread, 0: all faces look "
-                "alike, and nothing is left to learn). More steps would not bring it back. Lower learning_rate, raise "
-                "momentum or batch_size, or choose another objective in params.yaml; least_deviation 0 trains on "
+                f"less than pretrain.watch.least_deviation, {self.least_deviation:g} (1: an even spread, 0: all faces "
+                "look alike, and nothing is left to learn). More steps would not bring it back. Lower learning_rate, "
+                "raise momentum or batch_size, or choose another objective in params.yaml; least_deviation 0 trains on "
                 "regardless"
             )
         return told | {"compared_std": deviation}
