@@ -10,7 +10,7 @@ from slyk.training.embeddings import effective_rank, embedding_std
 from slyk.training.loop import Step
 from slyk.training.schedules import ema_momentum
 
-MOST_COMPARED = 256
+MOST_COMPARED = MOST_WATCHED = 256
 
 
 class Pretraining:
@@ -35,7 +35,8 @@ class Pretraining:
 
     def metrics(self, watched: list[Tensor], batch: Batch) -> dict[str, float]:
         embeddings, compared = torch.cat(watched), self._compared(batch)
-        told = {"embedding_std": embedding_std(embeddings), "embedding_rank": effective_rank(embeddings)}
+        rank = effective_rank(embeddings[-MOST_WATCHED:])  # more samples, more rank: always as many, where there are
+        told = {"embedding_std": embedding_std(embeddings), "embedding_rank": rank}
         if compared is None:
             return told
         deviation = embedding_std(compared)
