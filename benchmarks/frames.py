@@ -40,10 +40,10 @@ class Frames(NamedTuple):
     sunglasses: NDArray[np.int64]
 
     def sample(self, i: int) -> Sample:
-        """Frame i as the views of the pipeline take it."""
-        right, left = self.eyes[i]
+        """Frame i as the views of the pipeline take it: grey in three channels."""
+        face, right, left = (cv2.cvtColor(image, cv2.COLOR_GRAY2BGR) for image in (self.face[i], *self.eyes[i]))
         rotation = np.eye(3)
-        return Sample(str(i), "", self.face[i], right, left, self.gaze[i], self.head[i], rotation, "found", "")
+        return Sample(str(i), "", face, right, left, self.gaze[i], self.head[i], rotation, "found", "")
 
 
 def crop_spec() -> CropSpec:

@@ -111,7 +111,8 @@ def batch(
 ) -> tuple[Tensor, Tensor]:
     """Images (B, 2, 36, 60) or (B, 1, 112, 112), each of mean 0 and SD 1, and gaze (B, 2); jittered where `rng`."""
     views = [_view(frames, int(i), spec, rng) for i in which]
-    images = np.stack([np.stack([v.right, v.left]) if part == "eyes" else v.face[None] for v in views])
+    shown = [(v.right, v.left) if part == "eyes" else (v.face,) for v in views]
+    images = np.stack([np.stack([image[..., 0] for image in some]) for some in shown])
     level, spread = (f(images, axis=(2, 3), keepdims=True) for f in (np.mean, np.std))
     images = ((images - level) / (spread + 1.0)).astype(np.float32)
     gaze = np.stack([v.gaze for v in views if v.gaze is not None]).astype(np.float32)

@@ -49,7 +49,13 @@ def whole_number(variable: str, usual: int, *, least: int) -> int:
 
 @contextmanager
 def connect() -> Iterator[Any]:
-    """A connected `ray`. Without RAY_ADDRESS a private Ray starts here and ends with the block."""
+    """A connected `ray`. Without RAY_ADDRESS a private Ray starts here and ends with the block.
+
+    Raises SlykError where none starts, or where a program imported ray too early for its authentication.
+    """
+    late = "ray" in sys.modules and "RAY_AUTH_MODE" not in os.environ  # ray reads it once, when it is imported
+    if late and not sys.modules["ray"].is_initialized():
+        raise SlykError("ray was imported without authentication: set RAY_AUTH_MODE=token before Python starts")
     ensure_token()
     os.environ.setdefault("RAY_TRAIN_HEALTH_CHECK_INTERVAL_S", "0.2")
     os.environ.setdefault("RAY_TRAIN_COLLECTIVE_TIMEOUT_S", "600")

@@ -20,6 +20,7 @@ from slyk.shards.read import ShardSet
 from tests.drawn import REPOSITORY, RawSet, draw_raw_set, write_shards
 from tests.layouts.rendered import Export, Exported, Rendered, render
 
+os.environ.setdefault("RAY_AUTH_MODE", "token")  # before a test imports ray, which reads it then
 os.environ.setdefault("OMP_NUM_THREADS", "1")  # more threads than free cores make small networks crawl
 settings.register_profile("slyk", deadline=None, derandomize=True, max_examples=60)
 settings.load_profile("slyk")

@@ -1,4 +1,8 @@
-"""Numbers that come from the environment."""
+"""Numbers that come from the environment, and authentication, which ray reads there once."""
+
+import os
+import subprocess
+import sys
 
 import pytest
 
@@ -23,3 +27,13 @@ def test_numbers_of_the_environment(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("SLYK_NUM_CPUS", "0")
     with pytest.raises(ParamsError, match="SLYK_NUM_CPUS is '0': set it to a whole number from 1 on, or unset it"):
         num_cpus()
+
+
+def test_ray_imported_without_authentication_is_told() -> None:
+    code = "import ray; from jobs import cluster; cluster.connect().__enter__()"
+    environment = {name: value for name, value in os.environ.items() if not name.startswith("RAY_")}
+    done = subprocess.run([sys.executable, "-c", code], env=environment, capture_output=True, text=True, timeout=120)
+    assert done.returncode == 1
+    assert done.stderr.endswith(
+        "SlykError: ray was imported without authentication: set RAY_AUTH_MODE=token before Python starts\n"
+    )

@@ -84,7 +84,8 @@ def test_only_lines_of_the_recipe_change(name: str) -> None:
     after = recipe.laid(PARAMS, recipe.read(name))
     changed = [line for line in difflib.ndiff(PARAMS.splitlines(), after.splitlines()) if line[0] in "+-"]
     keys = {key for section in values(name).values() for key in (*section, *section.get("encoder", {}))}
-    assert changed and {line[2:].split(":")[0].strip() for line in changed} <= keys
+    assert bool(changed) == (name != "mbyol-quick")  # params.yaml holds that one
+    assert {line[2:].split(":")[0].strip() for line in changed} <= keys
     assert not any(line[2:].split(":")[1].strip() == "" for line in changed)  # null is spelt
     assert recipe.laid(after, recipe.read(name)) == after
 

@@ -155,7 +155,7 @@ def test_pretraining_drives_it_and_the_loss_falls(name: str) -> None:
         watched.append(result.watched)
     assert losses[-1] < losses[0] - 0.3
     metrics = trainable.metrics(watched, batch)
-    assert set(metrics) == {"embedding_std", "embedding_rank"}
+    assert set(metrics) == {"embedding_std", "embedding_rank", "compared_std"}
     assert metrics["embedding_rank"] > 1
 
 
