@@ -41,7 +41,8 @@ def test_a_store_whose_making_was_killed_is_made_anew(tmp_path: Path, monkeypatc
     monkeypatch.setenv("SLYK_ROOT", str(tmp_path))
     monkeypatch.delenv("MLFLOW_TRACKING_URI", raising=False)
     maker = subprocess.Popen([sys.executable, "-c", "from jobs import tracking; tracking.connect()"])
-    while maker.poll() is None and not any(f.stat().st_size for f in tmp_path.glob(".mlflow.db.*")):
+    made = tmp_path / f".mlflow.db.{maker.pid}"  # its journal, beside it, comes and goes
+    while maker.poll() is None and not (made.is_file() and made.stat().st_size):
         time.sleep(0.02)
     maker.kill()
     assert maker.wait() == -signal.SIGKILL and not (tmp_path / "mlflow.db").exists()
