@@ -8,13 +8,27 @@ from typing import Any
 import numpy as np
 
 from slyk.errors import DataMissingError
+from slyk.geometry.camera import Array
 
 Result = dict[str, Any]
 NUM_DRAWS = 10_000
+COMPARED = (
+    ("mbyol", "random init"),
+    ("mbyol, conditioned", "random init"),
+    ("byol", "random init: face map"),
+    ("region_awareness", "random init: face map"),
+    ("masked", "random init: face map"),
+    ("mbyol, conditioned", "mbyol"),
+    ("mbyol, conditioned", "mbyol, shuffled condition"),
+    ("mbyol", "mbyol, no turns"),
+    ("mbyol", "byol"),
+    ("region_awareness", "byol"),
+)
+"""What is compared person by person. byol, region_awareness and masked see the face alone, and so does their control."""
 
 
 def tables(folder: Path) -> str:
-    """Markdown: probes, then turned faces. A mean over seeds, its interval over people and the seeds' own values.
+    """Markdown: probes, turned faces, differences. Means over seeds, their intervals over people, the seeds' values.
 
     Raises DataMissingError where there is no result, or one is damaged.
     """
@@ -25,7 +39,7 @@ def tables(folder: Path) -> str:
         (way, kind, [r for r in results if r["way"] == way and kind in r["features"]]) for way, kind in kinds(results)
     ]
     rows.sort(key=lambda row: _mean(row[2], row[1], "gaze_probe_deg"))
-    return "\n".join([*_probes(rows), "", *_turned(rows)])
+    return "\n".join([*_probes(rows), "", *_turned(rows), "", *_differences(rows)])
 
 
 def _read(path: Path) -> Result:
@@ -50,7 +64,7 @@ def _probes(rows: list[tuple[str, str, list[Result]]]) -> list[str]:
         "| --- | --- | --- | --- | --- | --- | --- | --- |",
     ]
     for way, kind, found in rows:
-        low, high = over_people(found, kind)
+        low, high = interval(people_deg(found, kind).mean(axis=0))
         seeds = ", ".join(f"{r['features'][kind]['gaze_probe_deg']:.2f}" for r in found)
         mean = {name: _mean(found, kind, name) for name in (
             "gaze_probe_deg", "head_probe_deg", "expression_probe", "neighbour_gaze_deg", "neighbour_same_person"
@@ -88,16 +102,31 @@ def _turned(rows: list[tuple[str, str, list[Result]]]) -> list[str]:
     return lines
 
 
-def over_people(found: Sequence[Result], kind: str) -> tuple[float, float]:
-    """The 95 % interval of the mean over seeds and people, people drawn with replacement."""
-    means = np.mean([list(_sorted(r["features"][kind]["people_deg"]).values()) for r in found], axis=0)
-    drawn = np.random.default_rng(0).integers(0, len(means), (NUM_DRAWS, len(means)))
-    low, high = np.quantile(means[drawn].mean(axis=1), [0.025, 0.975])
+def _differences(rows: list[tuple[str, str, list[Result]]]) -> list[str]:
+    lines = ["| trained by | less | gaze (deg) | seeds |", "| --- | --- | --- | --- |"]
+    by_name = {_name(way, kind): ({r["seed"]: r for r in found}, kind) for way, kind, found in rows}
+    for names in COMPARED:
+        (ours, kind), (theirs, other_kind) = (by_name.get(name, ({}, "")) for name in names)
+        seeds = sorted(ours.keys() & theirs.keys())
+        if not seeds:
+            continue
+        less = people_deg([ours[s] for s in seeds], kind) - people_deg([theirs[s] for s in seeds], other_kind)
+        low, high = interval(less.mean(axis=0))
+        told = ", ".join(f"{value:+.2f}" for value in less.mean(axis=1))
+        lines.append(f"| {names[0]} | {names[1]} | {less.mean():+.2f} [{low:+.2f}, {high:+.2f}] | {told} |")
+    return lines
+
+
+def people_deg(found: Sequence[Result], kind: str) -> Array:
+    """Mean errors (results, people), people in the order of their names."""
+    return np.array([[deg for _, deg in sorted(r["features"][kind]["people_deg"].items())] for r in found])
+
+
+def interval(people: Array) -> tuple[float, float]:
+    """The 95 % interval of the mean of people (P,), drawn with replacement."""
+    drawn = np.random.default_rng(0).integers(0, len(people), (NUM_DRAWS, len(people)))
+    low, high = np.quantile(people[drawn].mean(axis=1), [0.025, 0.975])
     return float(low), float(high)
-
-
-def _sorted(values: dict[str, float]) -> dict[str, float]:
-    return dict(sorted(values.items()))
 
 
 def _mean(found: Sequence[Result], kind: str, name: str) -> float:

@@ -10,7 +10,7 @@ import torch
 
 from benchmarks.objective_probes import by_pixels, equivariance, turned
 from benchmarks.objective_runs import WAYS, trainable_of, vectors
-from benchmarks.objective_tables import over_people, tables
+from benchmarks.objective_tables import interval, people_deg, tables
 from benchmarks.objectives import plain
 from slyk.errors import DataMissingError
 from slyk.geometry.angles import vector_from_pitchyaw
@@ -85,7 +85,14 @@ def test_tables(tmp_path: Path) -> None:
 
 def test_the_interval_is_over_people() -> None:
     same = [result("x", seed, 8.0) for seed in range(3)]
-    assert over_people(same, "embedding") == (7.0, 9.0)
+    assert interval(people_deg(same, "embedding").mean(axis=0)) == (7.0, 9.0)
+
+
+def test_differences_are_of_the_same_people_and_seeds(tmp_path: Path) -> None:
+    for way, errors in (("mbyol", (12.0, 13.0)), ("byol", (8.0, 8.5, 30.0))):
+        for seed, error in enumerate(errors):
+            (tmp_path / f"{way}-{seed}.json").write_text(json.dumps(result(way, seed, error)))
+    assert tables(tmp_path).splitlines()[-1] == "| mbyol | byol | +4.25 [+4.25, +4.25] | +4.00, +4.50 |"
 
 
 def test_no_results_and_damaged_ones_are_told(tmp_path: Path) -> None:
