@@ -24,7 +24,7 @@ COMPARED = (
     ("mbyol", "byol"),
     ("region_awareness", "byol"),
 )
-"""What is compared person by person. byol, region_awareness and masked see the face alone, and so does their control."""
+"""What is compared person by person. byol, region_awareness, masked see the face alone, and so does their control."""
 
 
 def tables(folder: Path) -> str:
