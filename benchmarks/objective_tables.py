@@ -28,7 +28,7 @@ COMPARED = (
 
 
 def tables(folder: Path) -> str:
-    """Markdown: probes, turned faces, differences. Means over seeds, their intervals over people, the seeds' values.
+    """Markdown: probes, turned faces, differences, regions; means over seeds, intervals over people, the seeds' values.
 
     Raises DataMissingError where there is no result, or one is damaged.
     """
@@ -39,7 +39,7 @@ def tables(folder: Path) -> str:
         (way, kind, [r for r in results if r["way"] == way and kind in r["features"]]) for way, kind in kinds(results)
     ]
     rows.sort(key=lambda row: _mean(row[2], row[1], "gaze_probe_deg"))
-    return "\n".join([*_probes(rows), "", *_turned(rows), "", *_differences(rows)])
+    return "\n".join([*_probes(rows), "", *_turned(rows), "", *_differences(rows), *_regions(results)])
 
 
 def _read(path: Path) -> Result:
@@ -114,6 +114,17 @@ def _differences(rows: list[tuple[str, str, list[Result]]]) -> list[str]:
         low, high = interval(less.mean(axis=0))
         told = ", ".join(f"{value:+.2f}" for value in less.mean(axis=1))
         lines.append(f"| {names[0]} | {names[1]} | {less.mean():+.2f} [{low:+.2f}, {high:+.2f}] | {told} |")
+    return lines
+
+
+def _regions(results: list[Result]) -> list[str]:
+    found = [r["regions"] for r in results if "regions" in r]
+    if not found:
+        return []
+    lines = ["", "| places of the face as regions | mean IoU | seeds |", "| --- | --- | --- |"]
+    for name in sorted(found[0], key=lambda name: -np.mean([r[name] for r in found])):
+        values = [r[name] for r in found]
+        lines.append(f"| {name} | {np.mean(values):.3f} | {', '.join(f'{value:.3f}' for value in values)} |")
     return lines
 
 

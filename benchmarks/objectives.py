@@ -3,8 +3,8 @@
     python -m benchmarks.objectives [--ways NAME ...] [--seeds 0 1 2] [--threads 2]   trains and judges what is missing
     python -m benchmarks.objectives --table                                           the tables of docs/experiments.md
 
-Reads the shards of `dvc repro normalize`. A run takes about 40 minutes of one core and goes on where it was ended; its
-result is benchmarks/results/objectives/NAME-SEED.json, the runs themselves stay below --runs.
+Reads the shards of `dvc repro normalize` and the masks of the rendered photos. A run takes about 40 minutes of one core
+and goes on where it was ended; its result is benchmarks/results/objectives/NAME-SEED.json, the runs themselves stay below --runs.
 """
 
 import argparse
@@ -15,18 +15,22 @@ import cv2
 import numpy as np
 import torch
 
+from benchmarks import region_agreement
 from benchmarks.objective_probes import by_answer, by_network, by_pixels, judged, turned
-from benchmarks.objective_runs import BATCH, WAYS, Supervised, people, train
+from benchmarks.objective_runs import BATCH, WAYS, Supervised, Way, people, train
 from jobs.stage import stage
 from slyk.config import load_params
 from slyk.files import resolve, write_json
 from slyk.geometry.angles import pitchyaw_from_vector
 from slyk.metrics import errors_deg
+from slyk.objectives.region_awareness import RegionAwareness
+from slyk.objectives.watching import photos_of
 from slyk.shards.read import ShardSet
 from slyk.training.loop import resolve_precision
 
 PIXELS = "ridge on pixels"
 RESULTS = Path("benchmarks/results/objectives")
+REGION_PHOTOS = 200
 
 
 def main() -> None:
@@ -35,6 +39,7 @@ def main() -> None:
     parser.add_argument("--seeds", type=int, nargs="+", default=[0, 1, 2])
     parser.add_argument("--threads", type=int, default=2)
     parser.add_argument("--shards", default="data/shards/synthetic")
+    parser.add_argument("--raw", type=Path, default=Path("data/raw/synthetic"), help="the photos, for their masks")
     parser.add_argument("--runs", type=Path, default=Path("out/benchmarks/objectives"))
     parser.add_argument("--table", action="store_true")
     args = parser.parse_args()
@@ -47,7 +52,7 @@ def main() -> None:
             for name in args.ways:
                 path = RESULTS / f"{plain(name)}-{seed}.json"
                 if not path.is_file():
-                    write_json(path, result(name, seed, resolve(args.shards), args.runs / path.stem))
+                    write_json(path, result(name, seed, resolve(args.shards), args.raw, args.runs / path.stem))
                     print(f"{name}, seed {seed} -> {path}", flush=True)
     from benchmarks.objective_tables import tables
 
@@ -59,7 +64,7 @@ def plain(name: str) -> str:
     return name.replace(",", "").replace(" ", "_")
 
 
-def result(name: str, seed: int, shards: Path, folder: Path) -> dict[str, Any]:
+def result(name: str, seed: int, shards: Path, raw: Path, folder: Path) -> dict[str, Any]:
     """Trains one way with one seed, or goes on with it, and judges what came of it."""
     train_people, test_people = people(load_params(resolve("params.yaml")), shards)
     known, unknown = (ShardSet[Any].open(shards, groups) for groups in (train_people, test_people))
@@ -77,9 +82,21 @@ def result(name: str, seed: int, shards: Path, folder: Path) -> dict[str, Any]:
         answer = turned(unknown, np.zeros(len(unknown)), way.face_px, by_answer(trainable, precision))
         error = errors_deg(pitchyaw_from_vector(answer.features), answer.gaze).mean()
         about["own_answer_deg"] = float(error)
+    if isinstance(module, RegionAwareness):
+        about["regions"] = regions(module, way, unknown, raw, seed)
     steps = int(history[-1]["step"]) if history else 0
     told = {"steps": steps, "images": steps * BATCH, "cpu_s": round(sum(row["cpu_s"] for row in history))}
     return about | told | {"history": history, "features": found}
+
+
+def regions(module: RegionAwareness, way: Way, unknown: ShardSet[Any], raw: Path, seed: int) -> dict[str, float]:
+    """Mean IoU with the renderer's regions, of the network and of its controls, on photos of people never seen."""
+    torch.manual_seed(seed)
+    untaught = way.module()
+    assert isinstance(untaught, RegionAwareness)
+    photos = photos_of([unknown], way.face_px, REGION_PHOTOS, eyes=False)
+    lines = region_agreement.compared(module, untaught, photos, unknown, raw, seed)
+    return {line.name: line.measured for line in lines if line.name != "photos"}
 
 
 if __name__ == "__main__":

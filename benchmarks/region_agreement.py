@@ -70,7 +70,10 @@ def main() -> None:
     if args.picture:
         some = Images(*(part[torch.from_numpy(evenly(len(photos.people), 6))] for part in photos.images))
         write_atomic(args.picture, png(regions_sheet(some, seen(module, [some]))))
-    lines = compared(recipe, module, photos, shards, args.raw)
+    torch.manual_seed(recipe.seed)
+    untaught = recipe.module()
+    assert isinstance(untaught, RegionAwareness)
+    lines = compared(module, untaught, photos, shards, args.raw, recipe.seed)
     print("\n".join(table.format_line(line) for line in lines))
     if args.json:
         table.write(args.json, lines)
@@ -134,16 +137,16 @@ def train_here(recipe: PretrainRecipe, module: RegionAwareness) -> None:
 
 
 def compared(
-    recipe: PretrainRecipe, module: RegionAwareness, photos: Photos, shards: ShardSet, raw: Path
+    module: RegionAwareness, untaught: RegionAwareness, photos: Photos, shards: ShardSet, raw: Path, seed: int
 ) -> list[Line]:
-    """A line for the network and for each control."""
-    count, seed = module.config.num_regions, recipe.seed
+    """A line for the network and for each control, on `photos_of` some people of `shards`."""
+    module.eval()
+    untaught.eval()
+    count = module.config.num_regions
     found = np.asarray(seen(module, photos.parts()).heatmaps.argmax(dim=1).numpy())
     chosen = places_of(len(shards), len(photos.people))
-    true = true_regions(shards, chosen, raw, recipe.face_px, (found.shape[1], found.shape[2]))
-    torch.manual_seed(seed)
-    untaught = recipe.module().eval()
-    assert isinstance(untaught, RegionAwareness)
+    face_px: int = photos.images.face.shape[2]
+    true = true_regions(shards, chosen, raw, face_px, (found.shape[1], found.shape[2]))
     lines = [
         line("regions of the network", found, true, count),
         line("k-means of its trunk", clusters(maps(module, photos), count, seed), true, count),

@@ -95,6 +95,16 @@ def test_differences_are_of_the_same_people_and_seeds(tmp_path: Path) -> None:
     assert tables(tmp_path).splitlines()[-1] == "| mbyol | byol | +4.25 [+4.25, +4.25] | +4.00, +4.50 |"
 
 
+def test_regions_are_of_the_seeds_that_found_some(tmp_path: Path) -> None:
+    for seed, value in enumerate((0.1, 0.2)):
+        found = result("region_awareness", seed, 9.0) | {"regions": {"regions of the network": value, "chance": 0.3}}
+        (tmp_path / f"region_awareness-{seed}.json").write_text(json.dumps(found))
+    assert tables(tmp_path).splitlines()[-2:] == [
+        "| chance | 0.300 | 0.300, 0.300 |",
+        "| regions of the network | 0.150 | 0.100, 0.200 |",
+    ]
+
+
 def test_no_results_and_damaged_ones_are_told(tmp_path: Path) -> None:
     with pytest.raises(DataMissingError, match=r"holds no results: run `python -m benchmarks.objectives`"):
         tables(tmp_path)
