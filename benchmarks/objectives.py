@@ -4,7 +4,7 @@
     python -m benchmarks.objectives --table                                           the tables of docs/experiments.md
 
 Reads the shards of `dvc repro normalize` and the masks of the rendered photos. A run takes about 40 minutes of one core
-and goes on where it was ended; its result is benchmarks/results/objectives/NAME-SEED.json, the runs themselves stay below --runs.
+and goes on, below --runs, where it was ended; its result is benchmarks/results/objectives/NAME-SEED.json.
 """
 
 import argparse
