@@ -56,26 +56,27 @@ def fit_ridge(
     scale = np.sqrt(shares @ (x - mean) ** 2)
     scale[scale < 1e-9 * (1 + np.abs(mean))] = np.inf  # what never varies tells nothing
     x = root * (x - mean) / scale
-    values, vectors = np.linalg.eigh(x @ x.T)
-    values = values.clip(0)
-    left_out = [_left_out(values, vectors, root, root * y, people, count * alpha) for alpha in alphas]
+    left, values, right = np.linalg.svd(x, full_matrices=False)
+    own = [np.flatnonzero(people == person) for person in np.unique(people)]
+    left_out = [_left_out(left, values**2 / (values**2 + count * a), root, root * y, own) for a in alphas]
     alpha = alphas[int(np.argmin(left_out))]
-    found = x.T @ (vectors @ (vectors.T @ (root * (y - middle)) / (values + count * alpha)[:, None]))
+    found = right.T @ ((values / (values**2 + count * alpha))[:, None] * (left.T @ (root * (y - middle))))
     return Ridge(mean, scale, found, middle, alpha)
 
 
-def _left_out(values: Array, vectors: Array, root: Array, y: Array, people: NDArray[np.str_], penalty: float) -> float:
-    """The squared error for people of whom the regression knew nothing, without fitting it anew for each.
+def _left_out(left: Array, kept: Array, root: Array, y: Array, people: list[NDArray[np.int64]]) -> float:
+    """The squared error for people, each as its photos, of whom the regression knew nothing, without fitting it anew.
 
     With the hat matrix H of all, the residuals of those left out are (I - H_pp)^-1 r_p: exact for a penalized least
-    squares whose scale of features stays as it is. root (N, 1), which y is multiplied by, stands for the bias.
+    squares whose scale of features stays as it is. left (N, K), kept (K,): singular vectors and what the penalty leaves
+    of each; root (N, 1), which y is multiplied by, stands for the bias.
     """
-    hat = (vectors * (values / (values + penalty))) @ vectors.T + root @ root.T / len(y)
-    residuals = y - hat @ y
+    basis, kept = np.hstack([left, root / np.sqrt(len(y))]), np.append(kept, 1.0)
+    residuals = y - basis @ (kept[:, None] * (basis.T @ y))
     total = 0.0
-    for person in np.unique(people):
-        own = np.flatnonzero(people == person)
-        total += float(np.sum(np.linalg.solve(np.eye(len(own)) - hat[np.ix_(own, own)], residuals[own]) ** 2))
+    for own in people:
+        hat = (basis[own] * kept) @ basis[own].T
+        total += float(np.sum(np.linalg.solve(np.eye(len(own)) - hat, residuals[own]) ** 2))
     return total
 
 
