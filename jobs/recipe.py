@@ -9,9 +9,12 @@ from typing import Any
 
 from ruamel.yaml import YAML
 from ruamel.yaml.comments import CommentedMap
+from ruamel.yaml.error import CommentMark
 from ruamel.yaml.representer import RoundTripRepresenter
+from ruamel.yaml.tokens import CommentToken
 
 from slyk.config import load_params
+from slyk.config.training import Pretrain
 from slyk.errors import ParamsError
 from slyk.files import atomic
 
@@ -57,31 +60,82 @@ def read(name: str) -> str:
 
 
 def laid(params: str, overlay: str) -> str:
-    """The text of params.yaml with the values of an overlay; comments, order and style of what was there stay."""
+    """The text of params.yaml with the values of an overlay, without what only other objectives read; comments, order
+    and style of what was there stay."""
     yaml = _yaml()
-    whole = yaml.load(params)
-    _lay(whole, yaml.load(overlay))
+    whole, chosen = yaml.load(params), yaml.load(overlay)
+    for key in _of_others(chosen["pretrain"]) & set(whole["pretrain"]):
+        _remove(whole["pretrain"], key)
+    _lay(whole, chosen)
     out = io.StringIO()
     yaml.dump(whole, out)
     return out.getvalue()
 
 
+def _of_others(overlay: CommentedMap) -> set[str]:
+    """Keys that other recipes name and this one does not, unless params.yaml needs them."""
+    named = {key for name in names() for key in _yaml().load(read(name))["pretrain"]}
+    return {key for key in named - set(overlay) if not Pretrain.model_fields[key].is_required()}
+
+
 def _lay(target: CommentedMap, overlay: CommentedMap) -> None:
     """A mapping written in a line, such as `views`, is replaced whole; of others each key. New keys follow the one
-    that they follow in the overlay; before the last of a section where blank lines and comments after it are its own.
-    """
+    that they follow in the overlay."""
     place = -1
     for key, value in overlay.items():
-        known = list(target)
         if key not in target:
-            place = min(place + 1, len(known) - (known[-1] in target.ca.items))
+            before = list(target)[place] if place >= 0 else None
+            place += 1
+            lines = _take_lines(target, before) if before else ""
             target.insert(place, key, _without_comments(value))
+            _put_lines(target, key, lines)
             continue
-        place = known.index(key)
+        place = list(target).index(key)
         if isinstance(value, CommentedMap) and isinstance(target[key], CommentedMap) and not value.fa.flow_style():
             _lay(target[key], value)
         elif target[key] != value:
+            lines = _take_lines(target, key)
             target[key] = _without_comments(value)
+            _put_lines(target, key, lines)
+
+
+def _remove(target: CommentedMap, key: str) -> None:
+    """With the comment in its own line; those below it are about what follows."""
+    before = list(target)[list(target).index(key) - 1]
+    lines = _take_lines(target, key)
+    del target[key]
+    if before in target:
+        _put_lines(target, before, lines)
+
+
+def _take_lines(target: CommentedMap, key: str) -> str:
+    """Takes the whole lines of blanks and comments below an entry, which ruamel keeps with it, at its last word."""
+    target, key = _last_word(target, key)
+    if key not in target.ca.items:
+        return ""
+    token = target.ca.items[key][2]
+    beside, _, lines = token.value.partition("\n")
+    if beside:
+        token.value = f"{beside}\n"
+    else:
+        del target.ca.items[key]
+    return str(lines)
+
+
+def _put_lines(target: CommentedMap, key: str, lines: str) -> None:
+    target, key = _last_word(target, key)
+    if lines and key in target.ca.items:
+        target.ca.items[key][2].value += lines
+    elif lines:
+        target.ca.items[key] = [None, None, CommentToken(f"\n{lines}", CommentMark(0)), None]
+
+
+def _last_word(target: CommentedMap, key: str) -> tuple[CommentedMap, str]:
+    value = target[key]
+    while isinstance(value, CommentedMap) and value and not value.fa.flow_style():
+        target, key = value, list(value)[-1]
+        value = target[key]
+    return target, key
 
 
 def _without_comments(value: Any) -> Any:
