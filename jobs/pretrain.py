@@ -62,8 +62,12 @@ def main() -> None:
             save_bundle(out, config | {"pretraining": recipe.told(encoder)}, encoder.state_dict())
             write_csv(out / "history.csv", trained.history)
             photos, samples = recipe.photos(module, of_watched=True), Samples([s.opened() for s in recipe.sources])
-            pictures = save_pictures(resolve(args.report), module, photos, samples, recipe.seeing(module))
-        last = trained.history[-1]
+            pictures = save_pictures(
+                resolve(args.report), module, photos, samples, recipe.seeing(module), recipe.precision
+            )
+        first, last = trained.history[0], trained.history[-1]
+        if "gaze_probe_deg" in first:
+            run.log_metrics({"start_gaze_probe_deg": first["gaze_probe_deg"]})
         for path in (out / "history.csv", *pictures):
             run.log_artifact(path)
         rank, deviation = last["embedding_rank"], last["embedding_std"]

@@ -20,6 +20,7 @@ from slyk.objectives.objective import Objective
 from slyk.objectives.region_awareness import RegionAwareness
 from slyk.objectives.watching import Photos, places_of, seen_by
 from slyk.training.batches import Augmented, Batch, Samples, Seeing
+from slyk.training.loop import resolve_precision
 from slyk.training.probes import Seen, nearest_of_others, neighbours
 from slyk.views.augmentation import Augmentation
 
@@ -27,14 +28,17 @@ NUM_ASKED, NUM_NEAREST, NUM_FACES = 8, 5, 6
 PLAIN_SHARE = 1.5  # of an even share: a region that stands out has at least so much of some place
 
 
-def save_pictures(folder: Path, module: Objective, photos: Photos, samples: Samples, seeing: Seeing) -> list[Path]:
+def save_pictures(
+    folder: Path, module: Objective, photos: Photos, samples: Samples, seeing: Seeing, precision: str
+) -> list[Path]:
     """Writes `views.png`, of samples, `neighbours.png`, of photos, and of FRA `regions.png`, of MAE
-    `reconstructions.png`; the same bytes for the same network, photos and samples."""
+    `reconstructions.png`; the same bytes for the same network, photos, samples and precision."""
     device = torch.device("cpu")
     module = module.to(device).eval()
+    features = seen_by(module, photos, device, resolve_precision(precision, device))
     drawn = {
         "views.png": views_sheet(samples, seeing),
-        "neighbours.png": neighbours_sheet(photos, seen_by(module, photos, device, "fp32")),
+        "neighbours.png": neighbours_sheet(photos, features),
     }
     chosen = evenly(len(photos.people), NUM_FACES)
     faces = Images(*(part[torch.from_numpy(chosen)] for part in photos.images))
@@ -70,23 +74,27 @@ def views_sheet(samples: Samples, seeing: Seeing) -> Picture:
     if seeing.eyes:
         eyes = [list(map(eye_pair, pictures_of(images.right), pictures_of(images.left))) for images, _ in views]
         columns = [column for both in zip(columns, eyes, strict=True) for column in both]
+    lines = ["Left: photos as they are stored. Right: their views in the first epoch.", "Arrow: gaze."]
+    if seeing.eyes:
+        lines[1] += " Beside each face its eyes, the right one above."
     return sheet(
         [[cell(picture, "") for picture in row] for row in zip(*columns, strict=True)],
-        ["Left: photos as they are stored. Right: what the objective saw of them in its first epoch.", "Arrow: gaze."],
+        lines,
         apart=2 if seeing.eyes else 1,
     )
 
 
 def reconstructions_sheet(images: Images, seen: Tensor, whole: Tensor) -> Picture:
     """A row a face: what the encoder sees of it, what is drawn from that, the face."""
-    rows = [
-        [cell(enlarged(p), "") for p in row] for row in zip(*map(pictures_of, (seen, whole, images.face)), strict=True)
+    columns = [
+        [cell(enlarged(face), caption) for face in pictures_of(faces)]
+        for caption, faces in (("what is seen", seen), ("what is drawn", whole), ("the photo", images.face))
     ]
     lines = [
-        "Patches that the encoder sees; the whole as it is drawn from",
-        "them, of each patch all but mean and deviation; the photo.",
+        "The network sees few patches of each photo and draws the others.",
+        "Mean and contrast of each drawn patch are the photo's, the pattern in it is the network's.",
     ]
-    return sheet(rows, lines, apart=3)
+    return sheet(list(zip(*columns, strict=True)), lines, apart=3)
 
 
 def neighbours_sheet(photos: Photos, seen: Seen) -> Picture:

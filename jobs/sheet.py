@@ -12,6 +12,7 @@ from slyk.geometry.angles import Array, vector_from_pitchyaw
 Picture = NDArray[np.uint8]
 
 CELL_PX, GAP_PX, LINE_PX = 144, 6, 18
+LINE_SCALE = 0.42
 INK, FAINT, PAPER, GAZE, DARK = (61, 50, 38), (140, 130, 120), (255, 255, 255), (80, 235, 120), (24, 20, 16)
 
 
@@ -61,14 +62,15 @@ def cell(picture: Picture, caption: str) -> Picture:
 
 
 def sheet(rows: Sequence[Sequence[Picture]], lines: Sequence[str], *, apart: int) -> Picture:
-    """Cells in rows below some lines of text; after the first `apart` columns is a wider gap."""
+    """Cells in rows below some lines of text, as wide as both need; after the first `apart` columns is a wider gap."""
     side = (CELL_PX + GAP_PX, CELL_PX + LINE_PX + GAP_PX)
     columns = max(map(len, rows))
     head = LINE_PX * len(lines) + 2 * GAP_PX
-    size = (head + len(rows) * side[1], GAP_PX + columns * side[0] + 2 * GAP_PX)
+    wide = 2 * GAP_PX + max(text_width(line, LINE_SCALE) for line in lines)
+    size = (head + len(rows) * side[1], max(wide, GAP_PX + columns * side[0] + 2 * GAP_PX))
     canvas = np.full((*size, 3), PAPER, np.uint8)
     for number, line in enumerate(lines):
-        write(canvas, line, (GAP_PX, GAP_PX + LINE_PX * number + 12), 0.42, INK if number == 0 else FAINT)
+        write(canvas, line, (GAP_PX, GAP_PX + LINE_PX * number + 12), LINE_SCALE, INK if number == 0 else FAINT)
     for i, row in enumerate(rows):
         for j, picture in enumerate(row):
             top, left = head + i * side[1], GAP_PX + j * side[0] + (2 * GAP_PX if j >= apart else 0)
@@ -78,6 +80,11 @@ def sheet(rows: Sequence[Sequence[Picture]], lines: Sequence[str], *, apart: int
 
 def write(canvas: Picture, text: str, at: tuple[int, int], scale: float, color: tuple[int, int, int]) -> None:
     """Text from `at` on, made smaller where it would not fit."""
-    (width, _), _ = cv2.getTextSize(text, cv2.FONT_HERSHEY_DUPLEX, scale, 1)
-    scale *= min(1.0, (canvas.shape[1] - 2 * at[0]) / max(width, 1))
+    scale *= min(1.0, (canvas.shape[1] - 2 * at[0]) / max(text_width(text, scale), 1))
     cv2.putText(canvas, text, at, cv2.FONT_HERSHEY_DUPLEX, scale, color, 1, cv2.LINE_AA)
+
+
+def text_width(text: str, scale: float) -> int:
+    """px."""
+    (width, _), _ = cv2.getTextSize(text, cv2.FONT_HERSHEY_DUPLEX, scale, 1)
+    return int(width)

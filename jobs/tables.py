@@ -122,10 +122,13 @@ def configurations_table(runs: Sequence[Any]) -> Table:
 
 
 def _pretraining(runs: Sequence[Any]) -> str:
-    """`mbyol 22.31`: the objective, and the error of a probe of its frozen features where this configuration ran it."""
+    """`mbyol 24.02 → 22.31`: the objective, and the error of a probe of its frozen features, before the first step and
+    after the last, where this configuration ran it."""
     objective = next((run.data.tags["objective"] for run in runs if "objective" in run.data.tags), "")
-    probe = next((r.data.metrics["gaze_probe_deg"] for r in runs if "gaze_probe_deg" in r.data.metrics), None)
-    return objective if probe is None else f"{objective} {probe:.2f}"
+    probed = next((r.data.metrics for r in runs if "start_gaze_probe_deg" in r.data.metrics), None)
+    if probed is None:
+        return objective
+    return f"{objective} {probed['start_gaze_probe_deg']:.2f} → {probed['gaze_probe_deg']:.2f}"
 
 
 def _revision(run: Any) -> str:

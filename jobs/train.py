@@ -108,6 +108,8 @@ def _fit(ray: Any, recipe: Recipe, folder: Path, name: str, fingerprint: str, lo
             result = trainer.fit()
     except TrainingFailedError as error:
         raise _cause(error) or error from None
+    except SystemExit:  # so Ray Train answers Ctrl-C
+        raise KeyboardInterrupt from None
     if failed.is_file():
         message = failed.read_text()
         failed.unlink()

@@ -23,6 +23,8 @@ def test_equal_tables_have_equal_bytes(tmp_path: Path) -> None:
     assert (tmp_path / "a").read_bytes() == (tmp_path / "b").read_bytes()
 
 
-def test_csv_leaves_timings_out(tmp_path: Path) -> None:
-    write_csv(tmp_path / "h.csv", [{"step": 1.0, "loss": 0.5, "samples_per_second": 81.2}, {"step": 2.0, "loss": 0.25}])
-    assert (tmp_path / "h.csv").read_bytes() == b"step,loss\n1.0,0.5\n2.0,0.25\n"
+def test_csv_leaves_timings_and_last_digits_out(tmp_path: Path) -> None:
+    for probe in (21.918273645501, 21.918273645504):
+        rows = [{"step": 1.0, "loss": 0.5, "samples_per_second": 81.2}, {"step": 2e6 + 1, "probe": probe}]
+        write_csv(tmp_path / "h.csv", rows)
+        assert (tmp_path / "h.csv").read_bytes() == b"step,loss,probe\n1,0.5,\n2000001,,21.918274\n"

@@ -146,11 +146,11 @@ def test_compare_names_objectives(
     params = load_params(root / "params.yaml")
     with tracking.stage_run("pretrain", params=params) as run:
         run.set_tags({"objective": "byol conditioned"})
-        run.log_metrics({"gaze_probe_deg": 21.504})
+        run.log_metrics({"start_gaze_probe_deg": 24.018, "gaze_probe_deg": 21.504})
     with tracking.stage_run("index@synthetic", params=params):
         pass
     assert slyk(monkeypatch, "compare") == 0
-    assert "byol conditioned 21.50" in capsys.readouterr().out
+    assert "byol conditioned 24.02 → 21.50" in capsys.readouterr().out
 
 
 @pytest.mark.slow

@@ -145,7 +145,9 @@ def drawn(root: Path, folder: Path, objective: str, *, least: int = 0) -> dict[s
     torch.manual_seed(least)
     module = recipe.module()
     samples = Samples([source.opened() for source in recipe.sources])
-    paths = save_pictures(folder, module, recipe.photos(module, of_watched=True), samples, recipe.seeing(module))
+    paths = save_pictures(
+        folder, module, recipe.photos(module, of_watched=True), samples, recipe.seeing(module), recipe.precision
+    )
     return {path.name: path.read_bytes() for path in paths}
 
 
@@ -162,7 +164,7 @@ def test_what_mae_draws_is_shown(root: Path, tmp_path: Path) -> None:
     recipe = recipe_of(root, 2, **patches)
     module = recipe.module()
     photos, samples = recipe.photos(module, of_watched=True), Samples([source.opened() for source in recipe.sources])
-    paths = save_pictures(tmp_path, module, photos, samples, recipe.seeing(module))
+    paths = save_pictures(tmp_path, module, photos, samples, recipe.seeing(module), recipe.precision)
     assert [path.name for path in paths] == ["views.png", "neighbours.png", "reconstructions.png"]
     assert recipe.told(module.encoder)["learned"] == ["face"]
 

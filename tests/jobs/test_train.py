@@ -5,6 +5,7 @@ import os
 import random
 import re
 import shutil
+import signal
 import time
 from contextlib import suppress
 from dataclasses import replace
@@ -226,6 +227,21 @@ def test_kill_9_of_all_is_gone_on_from_by_the_next_start(root: Path) -> None:
     steps = metric_steps(root, "loss")
     assert len(steps) == 14 and steps == sorted(set(steps))
     assert [run.info.status for run in runs_of(root)][:3] == ["FINISHED", "FAILED", "KILLED"]
+
+
+@pytest.mark.slow
+@pytest.mark.filterwarnings("ignore:The ``noload`` loader strategy")
+def test_an_interrupted_run_says_how_to_go_on(root: Path) -> None:
+    write_params(root, pretrain={"epochs": 200})
+    arguments = ("--shards", SHARDS, "--out", "models/interrupted", "--report", "reports")
+    stage = start(root, "jobs.pretrain", *arguments, SLYK_NUM_CPUS="1", SLYK_NUM_WORKERS="1")
+    wait_for(lambda: len(checkpoints_of(root)) >= 1, "a checkpoint")
+    stage.send_signal(signal.SIGINT)
+    said, _ = stage.communicate(timeout=200)
+    assert stage.returncode == 130, said
+    assert said.splitlines()[-1] == "interrupted: what is complete stays; the same command goes on from there"
+    assert not (root / "models/interrupted").exists()
+    assert runs_of(root)[0].info.status == "KILLED"
 
 
 def test_runs_that_were_given_up_are_swept(tmp_path: Path) -> None:
