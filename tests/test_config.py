@@ -190,7 +190,7 @@ def test_a_key_that_stands_twice(tmp_path: Path, text: str, told: str) -> None:
 
 @pytest.mark.parametrize("raw", [None, [1, 2], "text", {}])
 def test_other_documents_are_errors(tmp_path: Path, raw: object) -> None:
-    assert "wrong entries" in failure(tmp_path, raw)
+    assert "wrong entr" in failure(tmp_path, raw)
 
 
 def test_no_file_and_no_yaml(tmp_path: Path) -> None:

@@ -90,4 +90,5 @@ def load_params(path: Path) -> Params:
         return Params.model_validate(raw)
     except ValidationError as error:
         lines = explained(Params, raw, error)
-        raise ParamsError(f"{path}: {len(lines)} wrong entries\n" + "\n".join(f"  {line}" for line in lines)) from None
+        wrong = "1 wrong entry" if len(lines) == 1 else f"{len(lines)} wrong entries"
+        raise ParamsError(f"{path}: {wrong}\n" + "\n".join(f"  {line}" for line in lines)) from None
