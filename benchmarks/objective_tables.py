@@ -15,6 +15,7 @@ NUM_DRAWS = 10_000
 COMPARED = (
     ("mbyol", "random init"),
     ("mbyol, conditioned", "random init"),
+    ("mbyol, no turns", "random init"),
     ("byol", "random init: face map"),
     ("region_awareness", "random init: face map"),
     ("masked", "random init: face map"),
