@@ -34,6 +34,7 @@ def main() -> None:
     parser.add_argument("--json", type=Path, help="write the lines there too")
     parser.add_argument("--cache", type=Path, default=Path("out/benchmarks/pretrain"), help="where drawn shards stay")
     args = parser.parse_args()
+    args.cache = args.cache.resolve()  # Ray's workers stand elsewhere
     measures: dict[str, Callable[[], list[Line]]] = {
         "views": lambda: program("augmenting", "measure", px=224, repeats=REPEATS, rounds=16),
         "step": lambda: step(args.cache),

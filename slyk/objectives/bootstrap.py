@@ -13,7 +13,7 @@ from torch import Tensor, nn
 from slyk.losses.cosine import symmetric_negative_cosine
 from slyk.models.encoder import Encoder, Images
 from slyk.models.heads import byol_mlp
-from slyk.objectives.objective import Objective, ObjectiveConfig, Pair
+from slyk.objectives.objective import Objective, ObjectiveConfig, Outcome, Pair
 
 TURN_WIDTH = 64
 
@@ -57,18 +57,17 @@ class Bootstrap(Objective):
     def embed(self, images: Images) -> Tensor:
         return self.embedded(self.learner(), images)
 
-    def compared(self, images: Images) -> Tensor:
-        return torch.as_tensor(self.projector(self.embed(images)))
-
-    def forward(self, pair: Pair) -> tuple[Tensor, Tensor]:
+    def forward(self, pair: Pair) -> Outcome:
         batches = self.batches(pair)
         turns = torch.cat([pair.turn, pair.turn.mT]).chunk(len(batches))  # a turn's inverse is its transpose
         embeddings = [self.embed(images) for images in batches]
-        predictions = [self.predictor(self.projector(e), turn) for e, turn in zip(embeddings, turns, strict=True)]
+        projections = [self.projector(e) for e in embeddings]
+        predictions = [self.predictor(p, turn) for p, turn in zip(projections, turns, strict=True)]
         with torch.no_grad():
             targets = [self.target_projector(self.embedded(self.target_encoder, images)) for images in batches]
         views = (*torch.cat(predictions).float().chunk(2), *torch.cat(targets).float().chunk(2))
-        return symmetric_negative_cosine(*views), torch.cat(embeddings).chunk(2)[0].detach()
+        watched = (torch.cat(parts).chunk(2)[0].detach() for parts in (embeddings, projections))
+        return Outcome(symmetric_negative_cosine(*views), *watched)
 
     def followed(self) -> list[tuple[nn.Module, nn.Module]]:
         return [(self.learner(), self.target_encoder), (self.projector, self.target_projector)]

@@ -13,7 +13,7 @@ from slyk.losses.reconstruction import moments, patches, picture, reconstruction
 from slyk.models.attention import blocks, draw_evenly
 from slyk.models.backbones import PATCH_PX, PatchTrunk, grid_positions, taken
 from slyk.models.encoder import Encoder, Images
-from slyk.objectives.objective import Objective, ObjectiveConfig, Pair, face_branch_only, pooled
+from slyk.objectives.objective import Objective, ObjectiveConfig, Outcome, Pair, face_branch_only, pooled
 
 HEAD_WIDTH = 32  # of the decoder, as in the paper's
 
@@ -87,10 +87,10 @@ class Masked(Objective):
     def embed(self, images: Images) -> Tensor:
         return pooled(self.encoder, self.encoder.face, images)
 
-    def forward(self, pair: Pair) -> tuple[Tensor, Tensor]:
+    def forward(self, pair: Pair) -> Outcome:
         drawn = self._drawn(pair.first.face)
         loss = reconstruction_loss(drawn.predicted, taken(drawn.pixels, drawn.which.hidden))
-        return loss, drawn.tokens.float().mean(dim=1).detach()
+        return Outcome(loss, drawn.tokens.float().mean(dim=1).detach(), None)
 
     @torch.no_grad()
     def pictures(self, faces: Tensor) -> tuple[Tensor, Tensor]:

@@ -23,6 +23,16 @@ class Pair(NamedTuple):
     turn: Tensor
 
 
+class Outcome(NamedTuple):
+    """loss: a scalar with a gradient; embeddings (B, D) of the first view, online; compared (B, D'): what the loss
+    compares of that view, all alike once an objective has collapsed, whatever is embedded. compared is None where the
+    loss holds a view against the picture itself and so cannot collapse. Only the loss has a gradient."""
+
+    loss: Tensor
+    embeddings: Tensor
+    compared: Tensor | None
+
+
 @dataclass(frozen=True)
 class ObjectiveConfig:
     """The sizes of what an objective adds to its encoder; each takes what it needs (slyk.config.training.Pretrain).
@@ -43,10 +53,7 @@ class ObjectiveConfig:
 
 
 class Objective(nn.Module):
-    """Pair -> loss and online embeddings (B, D) of the first view, these without a gradient.
-
-    encoder: what is kept in the end.
-    """
+    """Pair -> Outcome. encoder: what is kept in the end."""
 
     num_views = 2
     sees_eyes = False
@@ -59,11 +66,6 @@ class Objective(nn.Module):
     def embed(self, images: Images) -> Tensor:
         """Features (B, D) of faces by what the objective trains in the encoder: what probes read."""
         raise NotImplementedError
-
-    def compared(self, images: Images) -> Tensor | None:
-        """What the loss compares of a view (B, D'): all alike once an objective has collapsed, whatever is embedded.
-        None where it is held against the picture itself and so cannot collapse."""
-        return None
 
     def followed(self) -> Sequence[tuple[nn.Module, nn.Module]]:
         """Pairs of online and target network; none where nothing follows."""

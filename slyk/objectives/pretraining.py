@@ -4,13 +4,13 @@ import torch
 from torch import Tensor, nn
 
 from slyk.errors import TrainingError
-from slyk.objectives.objective import Objective, Pair
+from slyk.objectives.objective import Objective, Outcome, Pair
 from slyk.training.batches import Batch
 from slyk.training.embeddings import effective_rank, embedding_std
 from slyk.training.loop import Step
 from slyk.training.schedules import ema_momentum
 
-MOST_COMPARED = MOST_WATCHED = 256
+MOST_WATCHED = 256
 
 
 class Pretraining:
@@ -25,16 +25,19 @@ class Pretraining:
         self.wrapped = wrapped or module
         self.least_deviation = least_deviation
         self._done = 0
+        self._compared: Tensor | None = None
 
     def forward(self, batch: Batch) -> Step:
-        return Step(*self.wrapped(Pair(batch.views[0], batch.views[-1], batch.turn)))
+        outcome: Outcome = self.wrapped(Pair(batch.views[0], batch.views[-1], batch.turn))
+        self._compared = outcome.compared  # in training: before batch norm knows its means, evaluation tells little
+        return Step(outcome.loss, outcome.embeddings)
 
     def after_step(self, step: int, num_steps: int) -> None:
         self._done = step + 1
         self.module.after_step(ema_momentum(step, num_steps=num_steps, base=self.module.config.momentum))
 
     def metrics(self, watched: list[Tensor], batch: Batch) -> dict[str, float]:
-        embeddings, compared = torch.cat(watched), self._compared(batch)
+        embeddings, compared = torch.cat(watched), self._compared
         rank = effective_rank(embeddings[-MOST_WATCHED:])  # more samples, more rank: always as many, where there are
         told = {"embedding_std": embedding_std(embeddings), "embedding_rank": rank}
         if compared is None:
@@ -49,14 +52,3 @@ class Pretraining:
                 "regardless"
             )
         return told | {"compared_std": deviation}
-
-    @torch.no_grad()
-    def _compared(self, batch: Batch) -> Tensor | None:
-        """Of the first view of some of the batch, as in training: before batch norm knows its means, evaluation tells
-        little. No trace is left. Embeddings would not tell either: batch norm keeps them apart in a network whose
-        projections are all one (docs/methods.md)."""
-        kept = [buffer.clone() for buffer in self.module.buffers()]
-        compared = self.module.compared(batch.part(slice(MOST_COMPARED)).views[0])
-        for buffer, value in zip(self.module.buffers(), kept, strict=True):
-            buffer.copy_(value)
-        return compared

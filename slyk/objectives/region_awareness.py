@@ -9,7 +9,7 @@ from slyk.errors import ParamsError
 from slyk.losses.regions import instance_loss, region_loss, relation_loss
 from slyk.models.encoder import Encoder, Images
 from slyk.models.regions import NUM_HEADS, RegionNeck, Regions, in_full, place_mlp
-from slyk.objectives.objective import Objective, ObjectiveConfig, Pair, face_branch_only, pooled
+from slyk.objectives.objective import Objective, ObjectiveConfig, Outcome, Pair, face_branch_only, pooled
 
 RELATION_WEIGHT = 0.1
 
@@ -37,10 +37,7 @@ class RegionAwareness(Objective):
     def embed(self, images: Images) -> Tensor:
         return pooled(self.encoder, self.encoder.face, images)
 
-    def compared(self, images: Images) -> Tensor:
-        return self.regions(images).face
-
-    def forward(self, pair: Pair) -> tuple[Tensor, Tensor]:
+    def forward(self, pair: Pair) -> Outcome:
         maps = self._maps(self.encoder.face, pair)
         seen = [self._seen(self.neck, features) for features in maps]
         with torch.no_grad():
@@ -49,7 +46,8 @@ class RegionAwareness(Objective):
         relation = sum(
             relation_loss(pixels(own.scores), pixels(target.scores)) for own, target in zip(seen, targets, strict=True)
         )
-        return consistency + RELATION_WEIGHT * relation / 2, maps[0].mean(dim=(2, 3)).detach()
+        embeddings = maps[0].mean(dim=(2, 3)).detach()
+        return Outcome(consistency + RELATION_WEIGHT * relation / 2, embeddings, seen[0].face.detach())
 
     def regions(self, images: Images) -> Regions:
         """What the online network sees in faces, as it is."""

@@ -58,7 +58,7 @@ def test_the_rebuilt_composition_is_byol() -> None:
     """Equal weights and views: the loss that slyk's objective gives, then a target that has moved."""
     ours, (batch,) = byol("mobilenetv3_small", together=False), batches(1, 4, 32)
     with torch.no_grad():
-        expected, _ = ours(Pair(batch.views[0], batch.views[1], batch.turn))
+        expected, *_ = ours(Pair(batch.views[0], batch.views[1], batch.turn))
     theirs = peer.Composition(byol("mobilenetv3_small", together=False), peer.plain_parts()).train()
     views = floats(ours, batch)
     before = [p.clone() for p in theirs.target_projector.parameters()]

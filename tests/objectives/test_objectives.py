@@ -66,7 +66,7 @@ def test_it_starts_with_equal_networks(name: str) -> None:
 def test_who_gets_a_gradient(name: str) -> None:
     """Not the target; of objectives on faces alone, neither eyes nor attention."""
     module = made(name)
-    loss, _ = module(pair())
+    loss, *_ = module(pair())
     loss.backward()
     for one, parameter in module.named_parameters():
         left = one.startswith("encoder.") and not one.startswith("encoder.face.") and name in OF_FACES_ONLY
@@ -74,12 +74,21 @@ def test_who_gets_a_gradient(name: str) -> None:
         assert parameter.requires_grad == (parameter.grad is not None), one
 
 
-def test_loss_and_embeddings(name: str) -> None:
+def test_loss_embeddings_and_what_is_compared(name: str) -> None:
+    """The last two of the first view, as the online network sees it in training."""
     module = made(name)
-    loss, embeddings = module(pair())
+    views = pair()
+    loss, embeddings, compared = module(views)
     assert loss.ndim == 0 and torch.isfinite(loss)
     assert embeddings.shape == (8, module.encoder.face.num_channels if name in OF_FACES_ONLY else CONFIG.width)
-    assert not embeddings.requires_grad
+    assert not embeddings.requires_grad and not compared.requires_grad
+    torch.testing.assert_close(embeddings, module.embed(views.first).detach())
+    if isinstance(module, RegionAwareness):
+        again = module.regions(views.first).face
+    else:
+        assert isinstance(module, Bootstrap)
+        again = module.projector(embeddings)
+    torch.testing.assert_close(compared, again.detach())
 
 
 def test_the_loss_is_symmetric_in_the_views(name: str) -> None:

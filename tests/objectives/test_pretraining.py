@@ -12,7 +12,7 @@ from torch.multiprocessing.spawn import spawn
 from slyk.errors import TrainingError
 from slyk.models.encoder import Encoder, EncoderConfig
 from slyk.objectives import OBJECTIVES
-from slyk.objectives.objective import Objective, ObjectiveConfig
+from slyk.objectives.objective import Objective, ObjectiveConfig, Outcome, Pair
 from slyk.objectives.pretraining import Pretraining
 from slyk.training.batches import Batch
 from slyk.training.loop import adamw
@@ -86,7 +86,9 @@ def test_what_cannot_collapse_is_not_judged() -> None:
     module = OBJECTIVES["masked"](
         Encoder(EncoderConfig("vit_tiny", 32, 4, 1)), ObjectiveConfig(32, 16, decoder_width=32)
     )
-    told = Pretraining(module.train(), least_deviation=1e6).metrics([torch.randn(8, 4)], batch(0))
+    pretraining = Pretraining(module.train(), least_deviation=1e6)
+    pretraining.forward(batch(0))
+    told = pretraining.metrics([torch.randn(8, 4)], batch(0))
     assert set(told) == {"embedding_std", "embedding_rank"}
 
 
@@ -114,6 +116,7 @@ def worker(rank: int, folder: str, least: float) -> None:
     dist.init_process_group("gloo", f"file://{folder}/meeting", rank=rank, world_size=2)
     torch.manual_seed(rank)
     pretraining = Pretraining(_Constant(), least_deviation=least)
+    pretraining.forward(batch(rank))
     try:
         told = f"{pretraining.metrics([torch.randn(8, 4)], batch(rank))['compared_std']:.6f}"
     except TrainingError as error:
@@ -128,8 +131,8 @@ class _Constant(Objective):
     def __init__(self) -> None:
         super().__init__(Encoder(CONFIG), ObjectiveConfig(2, 2))
 
-    def compared(self, images: object) -> Tensor:
-        return torch.eye(2)[dist.get_rank()].expand(16, 2)
+    def forward(self, pair: Pair) -> Outcome:
+        return Outcome(torch.zeros(()), torch.zeros(16, 2), torch.eye(2)[dist.get_rank()].expand(16, 2))
 
 
 @pytest.mark.slow

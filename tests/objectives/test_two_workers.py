@@ -51,7 +51,7 @@ def scores(which: slice) -> tuple[Tensor, Tensor]:
 
 
 def of_objective(module: nn.Module, which: slice) -> Found:
-    loss, _ = module(pair(which))
+    loss, *_ = module(pair(which))
     loss.backward()
     own = module.module if isinstance(module, nn.parallel.DistributedDataParallel) else module
     grads = {name: p.grad for name, p in own.named_parameters() if p.grad is not None}
