@@ -92,7 +92,7 @@ class Supervised:
     def after_step(self, step: int, num_steps: int) -> None:
         """Nothing follows a supervised step."""
 
-    def metrics(self, watched: list[Tensor], batch: Batch) -> dict[str, float]:
+    def metrics(self, watched: list[Tensor]) -> dict[str, float]:
         return {}
 
 

@@ -36,7 +36,7 @@ class Pretraining:
         self._done = step + 1
         self.module.after_step(ema_momentum(step, num_steps=num_steps, base=self.module.config.momentum))
 
-    def metrics(self, watched: list[Tensor], batch: Batch) -> dict[str, float]:
+    def metrics(self, watched: list[Tensor]) -> dict[str, float]:
         embeddings, compared = torch.cat(watched), self._compared
         rank = effective_rank(embeddings[-MOST_WATCHED:])  # more samples, more rank: always as many, where there are
         told = {"embedding_std": embedding_std(embeddings), "embedding_rank": rank}

@@ -28,6 +28,6 @@ class Gaze:
     def after_step(self, step: int, num_steps: int) -> None:
         """Nothing follows a supervised step."""
 
-    def metrics(self, watched: list[Tensor], batch: Batch) -> dict[str, float]:
+    def metrics(self, watched: list[Tensor]) -> dict[str, float]:
         pairs = vector_from_pitchyaw(torch.cat(watched).cpu().numpy())
         return {"train_error_deg": float(np.degrees(angular_error(pairs[:, 0], pairs[:, 1]).mean()))}

@@ -37,7 +37,7 @@ class Trainable(Protocol):
 
     def after_step(self, step: int, num_steps: int) -> None: ...
 
-    def metrics(self, watched: list[Tensor], batch: Batch) -> dict[str, float]: ...
+    def metrics(self, watched: list[Tensor]) -> dict[str, float]: ...
 
 
 class Report(NamedTuple):
@@ -94,8 +94,7 @@ def fit(
         watched = [*watched[-3:], result.watched]
         if step + 1 in report_at:
             metrics = {"loss": losses.mean(), "learning_rate": optimizer.param_groups[0]["lr"]}
-            with autocast(settings.precision, settings.device):  # as trained: half the time
-                metrics |= trainable.metrics(watched, batch)
+            metrics |= trainable.metrics(watched)
             seconds = time.monotonic() - began
             metrics["samples_per_second"] = losses.count * len(batch.keys) * ranks.count() / seconds
             metrics["waiting_share"] = waited / seconds

@@ -163,7 +163,7 @@ def test_pretraining_drives_it_and_the_loss_falls(name: str) -> None:
         losses.append(result.loss.item())
         watched.append(result.watched)
     assert losses[-1] < losses[0] - 0.3
-    metrics = trainable.metrics(watched, batch)
+    metrics = trainable.metrics(watched)
     assert set(metrics) == {"embedding_std", "embedding_rank", "compared_std"}
     assert metrics["embedding_rank"] > 1
 

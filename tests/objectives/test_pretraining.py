@@ -66,10 +66,10 @@ def test_a_collapse_is_told_with_what_to_do(name: str) -> None:
         r"after step 24 what the loss compares deviates by 0\.0\d+, less than pretrain\.watch\.least_deviation, 0\.1 "
     )
     with pytest.raises(TrainingError, match=told) as caught:
-        pretraining.metrics([watched], batch(99))
+        pretraining.metrics([watched])
     assert "Lower learning_rate" in str(caught.value)
     pretraining.least_deviation = 0.0
-    told_numbers = pretraining.metrics([watched], batch(99))
+    told_numbers = pretraining.metrics([watched])
     assert told_numbers["compared_std"] < LEAST < 0.5 < told_numbers["embedding_std"]
 
 
@@ -77,7 +77,7 @@ def test_a_collapse_is_told_with_what_to_do(name: str) -> None:
 @pytest.mark.parametrize("name", ["byol", "mbyol"])
 def test_a_sound_objective_goes_on(name: str) -> None:
     pretraining = made(name, sound=True)
-    assert pretraining.metrics([trained(pretraining, 24)], batch(99))["compared_std"] > 0.4
+    assert pretraining.metrics([trained(pretraining, 24)])["compared_std"] > 0.4
 
 
 def test_what_cannot_collapse_is_not_judged() -> None:
@@ -88,14 +88,14 @@ def test_what_cannot_collapse_is_not_judged() -> None:
     )
     pretraining = Pretraining(module.train(), least_deviation=1e6)
     pretraining.forward(batch(0))
-    told = pretraining.metrics([torch.randn(8, 4)], batch(0))
+    told = pretraining.metrics([torch.randn(8, 4)])
     assert set(told) == {"embedding_std", "embedding_rank"}
 
 
 def test_the_rank_does_not_hang_on_how_often_it_is_told() -> None:
     pretraining = made("byol", sound=True)
     watched = list(torch.randn(12, 64, 512))
-    often, seldom = (pretraining.metrics(some, batch(0))["embedding_rank"] for some in (watched[-4:], watched))
+    often, seldom = (pretraining.metrics(some)["embedding_rank"] for some in (watched[-4:], watched))
     assert often == seldom > 100
 
 
@@ -107,7 +107,7 @@ def test_nobody_is_alarmed_at_the_start(name: str) -> None:
     for step in range(2):
         watched = trained(pretraining, step + 1)
         before = {key: value.clone() for key, value in module.state_dict().items()}
-        assert pretraining.metrics([watched], batch(99))["compared_std"] > 2 * LEAST
+        assert pretraining.metrics([watched])["compared_std"] > 2 * LEAST
         assert module.training and all(torch.equal(value, before[key]) for key, value in module.state_dict().items())
 
 
@@ -118,7 +118,7 @@ def worker(rank: int, folder: str, least: float) -> None:
     pretraining = Pretraining(_Constant(), least_deviation=least)
     pretraining.forward(batch(rank))
     try:
-        told = f"{pretraining.metrics([torch.randn(8, 4)], batch(rank))['compared_std']:.6f}"
+        told = f"{pretraining.metrics([torch.randn(8, 4)])['compared_std']:.6f}"
     except TrainingError as error:
         told = f"stopped: {error}"
     (Path(folder) / str(rank)).write_text(told)

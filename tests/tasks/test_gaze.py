@@ -43,7 +43,7 @@ def test_the_error_by_hand() -> None:
     assert step.watched.shape == (3, 2, 2) and not step.watched.requires_grad
     cosine = math.sin(0.2) ** 2 + math.cos(0.2) ** 2 * math.cos(0.3)
     expected = math.degrees((0.1 + math.acos(cosine)) / 3)
-    metrics = task.metrics([step.watched, step.watched], BATCH)
+    metrics = task.metrics([step.watched, step.watched])
     assert metrics == {"train_error_deg": pytest.approx(expected, rel=1e-4)}
 
 

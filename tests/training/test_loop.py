@@ -31,7 +31,7 @@ class Line:
     def after_step(self, step: int, num_steps: int) -> None:
         self.steps.append((step, num_steps))
 
-    def metrics(self, watched: list[Tensor], batch: Batch) -> dict[str, float]:
+    def metrics(self, watched: list[Tensor]) -> dict[str, float]:
         return {"num_watched": float(len(watched))}
 
 
