@@ -111,9 +111,8 @@ def _remove(target: CommentedMap, key: str) -> None:
 def _take_lines(target: CommentedMap, key: str) -> str:
     """Takes the whole lines of blanks and comments below an entry, which ruamel keeps with it, at its last word."""
     target, key = _last_word(target, key)
-    if key not in target.ca.items:
+    if (token := target.ca.items.get(key, [None] * 3)[2]) is None:
         return ""
-    token = target.ca.items[key][2]
     beside, _, lines = token.value.partition("\n")
     if beside:
         token.value = f"{beside}\n"
@@ -124,10 +123,12 @@ def _take_lines(target: CommentedMap, key: str) -> str:
 
 def _put_lines(target: CommentedMap, key: str, lines: str) -> None:
     target, key = _last_word(target, key)
-    if lines and key in target.ca.items:
-        target.ca.items[key][2].value += lines
-    elif lines:
+    if not lines:
+        return
+    if (token := target.ca.items.get(key, [None] * 3)[2]) is None:
         target.ca.items[key] = [None, None, CommentToken(f"\n{lines}", CommentMark(0)), None]
+    else:
+        token.value += lines
 
 
 def _last_word(target: CommentedMap, key: str) -> tuple[CommentedMap, str]:

@@ -103,13 +103,13 @@ def test_comments_and_layout_stay() -> None:
     mine = PARAMS.replace("  objective: mbyol\n", "  # ours since May\n  objective: mbyol   # the control next\n\n")
     mine = mine.replace("  epochs: 2\n", "  epochs: 2 # short\n", 1)
     old = next(line for line in mine.splitlines() if line.startswith("  views:") and "30.0" in line)
-    views = "  # seen\n  views:\n    flip: 0.5 # half\n    rotate: 0.25\n    rotate_deg: 30.0 # most\n\n  # second"
+    views = "  # a\n  views: # mine\n    flip: 0.5 # half\n    rotate: 0.25\n    rotate_deg: 30.0 # most\n\n  # second"
     mine = mine.replace(old, views).replace("  together: null\n", "  together: null # auto\n  # a choice\n")
     after = recipe.laid(mine, recipe.read("masked-quick"))
     assert "  # ours since May\n  objective: masked  # the control next\n\n" in after  # in its column
     assert "  epochs: 4 # short\n" in after and after.endswith(PARAMS[PARAMS.index("finetune:") :])
     assert yaml.safe_load(after)["pretrain"]["views"] == {"crop": 1.0, "crop_area": [0.2, 1.0], "flip": 0.5}
-    views = "  # seen\n  views: {crop: 1.0, crop_area: [0.2, 1.0], flip: 0.5}\n\n  # second\n  epochs: 4 # short\n"
+    views = "  # a\n  views: {crop: 1.0, crop_area: [0.2, 1.0], flip: 0.5} # mine\n\n  # second\n  epochs: 4 # short\n"
     assert f"  decoder_layers: 2\n{views}" in after
     assert "  micro_batch: null\n  # a choice\n  optimizer: adamw\n" in after
 
