@@ -1,7 +1,8 @@
 """Pretraining by one Ray Train worker on one core and by two on two: samples a second, as the loop reports them.
 
-Real Ray Train, real DDP over gloo, the stage's own recipe and worker. The ceiling beside it: two processes that train
-at the same time and share nothing but the machine.
+Real Ray Train, real DDP over gloo, the stage's own recipe and worker; Ray's own processes have the cores of the workers
+and no other. Beside it what one worker does while Ray has the second core, and the ceiling: two processes that train at
+the same time and share nothing but the machine.
 """
 
 import json
@@ -10,7 +11,8 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -46,21 +48,22 @@ def measure(backbone: str, size: int, steps: int, repeats: int, shards: str) -> 
         return [figure("two Ray Train workers: not counted, this machine has one core", 0.0)]
     folder = Path(shards) / f"{2 * size * steps}"
     write_shards(folder, 2 * size * steps, crop_spec(PX, 1.4))
-    rates: dict[int, list[float]] = {1: [], 2: []}
+    rates: dict[tuple[int, int], list[float]] = {(1, 1): [], (1, 2): [], (2, 2): []}  # by workers and cores
     with tempfile.TemporaryDirectory() as runs:
-        os.environ |= ONE_THREAD | {"SLYK_RUNS": runs, "SLYK_NUM_CPUS": "2"}
-        with connect():
-            for _ in range(repeats):
-                for count, found in rates.items():
-                    found.append(rate(recipe(backbone, size, count, folder), count))
+        os.environ |= ONE_THREAD | {"SLYK_RUNS": runs}
+        for _ in range(repeats):
+            for (count, num_cores), found in rates.items():
+                found.append(rate(recipe(backbone, size, count, folder), count, num_cores))
     alone = [together(1, backbone, size, steps), together(2, backbone, size, steps)]
-    one, two = np.array(rates[1]), np.array(rates[2])
-    what = f"{backbone}, batch {size} a worker"
+    one, beside, two = (np.array(found) for found in rates.values())
+    what = f"Ray Train, {backbone}, {size} a worker"
     return [
-        figure(f"{what}: one Ray Train worker, one core", float(np.median(one)), "samples/s"),
+        figure(f"{what}: one worker, one core", float(np.median(one)), "samples/s"),
+        figure(f"{what}: one, Ray on a second core", float(np.median(beside)), "samples/s"),
         figure(f"{what}: two workers, two cores", float(np.median(two)), "samples/s"),
         at_least(f"{what}: two workers over one", float(np.median(two / one)), 1.7, "", spread(two / one)),
-        figure(f"{what}: two processes apart over one", alone[1] / alone[0], "", "the ceiling, without DDP"),
+        figure(f"{what}: over one, Ray on a second", float(np.median(two / beside)), "", spread(two / beside)),
+        figure("two processes that share nothing over one", alone[1] / alone[0], "", "the ceiling, without DDP"),
     ]
 
 
@@ -82,11 +85,23 @@ def recipe(backbone: str, size: int, count: int, folder: Path) -> PretrainRecipe
     return PretrainRecipe.of(params.model_copy(update={"pretrain": settings}), (Source(folder, groups),))
 
 
-def rate(chosen: PretrainRecipe, count: int) -> float:
-    """Samples a second of a run by so many workers, a core each: the median of its reports but the first."""
+def rate(chosen: PretrainRecipe, count: int, num_cores: int) -> float:
+    """Samples a second of a run by so many workers, by a Ray that has so many cores, all its processes together: the
+    median of its reports but the first."""
     os.environ |= {"SLYK_NUM_WORKERS": str(count), "SLYK_NUM_CPUS": str(count)}
-    with train(chosen, Silent("", "")) as trained:
+    with cores(num_cores), connect(), train(chosen, Silent("", "")) as trained:
         return float(np.median([row["samples_per_second"] for row in trained.history[1:]]))
+
+
+@contextmanager
+def cores(count: int) -> Iterator[None]:
+    """What this thread starts within the block runs on so many cores."""
+    usual = os.sched_getaffinity(0)
+    os.sched_setaffinity(0, sorted(usual)[:count])
+    try:
+        yield
+    finally:
+        os.sched_setaffinity(0, usual)
 
 
 def together(count: int, backbone: str, size: int, steps: int) -> float:
