@@ -56,13 +56,13 @@ def measure(backbone: str, size: int, steps: int, repeats: int, shards: str) -> 
                 found.append(rate(recipe(backbone, size, count, folder), count, num_cores))
     alone = [together(1, backbone, size, steps), together(2, backbone, size, steps)]
     one, beside, two = (np.array(found) for found in rates.values())
-    what = f"Ray Train, {backbone}, {size} a worker"
+    what = f"Ray, {backbone}, {size} a worker"
     return [
-        figure(f"{what}: one worker, one core", float(np.median(one)), "samples/s"),
-        figure(f"{what}: one, Ray on a second core", float(np.median(beside)), "samples/s"),
+        figure(f"{what}: one Train worker, one core", float(np.median(one)), "samples/s"),
+        figure(f"{what}: one worker, Ray on a second", float(np.median(beside)), "samples/s"),
         figure(f"{what}: two workers, two cores", float(np.median(two)), "samples/s"),
         at_least(f"{what}: two workers over one", float(np.median(two / one)), 1.7, "", spread(two / one)),
-        figure(f"{what}: over one, Ray on a second", float(np.median(two / beside)), "", spread(two / beside)),
+        figure(f"{what}: two over one, Ray on a second", float(np.median(two / beside)), "", spread(two / beside)),
         figure("two processes that share nothing over one", alone[1] / alone[0], "", "the ceiling, without DDP"),
     ]
 
