@@ -1,7 +1,7 @@
-"""Shards from the index: what a shard depends on; one core or two; kill -9 in the middle."""
+"""Shards from the index: what a shard depends on; one core or two."""
 
 import shutil
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -25,7 +25,7 @@ from slyk.shards.sample import EYE_MEMBERS, EyeSample
 from slyk.tables import write_parquet
 from tests.drawn import SMALL_SPEC, RawSet, write_index
 from tests.layouts.rendered import Rendered
-from tests.stages import LISTING, RAW, draw_listed_set, kill, processes_of, run, start, wait_for, write_params
+from tests.stages import LISTING, RAW, draw_listed_set, processes_of, run, wait_for, write_params
 
 
 @pytest.fixture
@@ -125,7 +125,6 @@ def test_complete_shards_are_left_alone(tmp_path: Path, table: pd.DataFrame, raw
     assert [name for name in told if told[name]["rejects"]] == ["p001-00000"]
 
 
-NUM_SHARDS = 24
 RENDER = {
     "domain": "near_eye",
     "num_train_people": 1,
@@ -135,58 +134,26 @@ RENDER = {
 }
 
 
-@pytest.fixture(scope="module")
-def root(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
-    """An indexed set of 24 shards, ten photos each."""
-    root = tmp_path_factory.mktemp("flow")
-    draw_listed_set(root, num_train=6, num_test=2, num_photos=30)
-    write_params(root, index={"photos_per_shard": 10})
-    out = ("--out", "index.parquet", "--rejects", "rejects.parquet")
-    run(root, "pipelines.index", "--dataset", "synthetic", "--listing", LISTING, *out, SLYK_NUM_CPUS="2")
-    yield root
-    wait_for(lambda: not processes_of(root), "the end of every Ray")
-
-
 ARGUMENTS = (
     *("--dataset", "synthetic", "--index", "index.parquet", "--rejects", "rejects.parquet"),
     *("--report", "report", "--out"),
 )
 
 
-@pytest.fixture(scope="module")
-def one(root: Path) -> Path:
-    """The shards, written undisturbed on one core."""
-    said = run(root, "pipelines.normalize", *ARGUMENTS, "one/synthetic", SLYK_NUM_CPUS="1")
+@pytest.mark.slow
+def test_one_core_and_two_give_the_same_bytes(tmp_path: Path) -> None:
+    draw_listed_set(tmp_path, num_train=6, num_test=2, num_photos=30)
+    write_params(tmp_path, index={"photos_per_shard": 10})
+    out = ("--out", "index.parquet", "--rejects", "rejects.parquet")
+    run(tmp_path, "pipelines.index", "--dataset", "synthetic", "--listing", LISTING, *out, SLYK_NUM_CPUS="2")
+    said = run(tmp_path, "pipelines.normalize", *ARGUMENTS, "one/synthetic", SLYK_NUM_CPUS="1")
     assert "240 samples in 24 shards, eyes annotated 240" in said
-    return root / "one/synthetic"
-
-
-def contents(folder: Path) -> dict[str, bytes]:
-    return {path.name: path.read_bytes() for path in folder.iterdir()}
-
-
-@pytest.mark.slow
-def test_one_core_and_two_give_the_same_bytes(root: Path, one: Path) -> None:
-    run(root, "pipelines.normalize", *ARGUMENTS, "two/synthetic", SLYK_NUM_CPUS="2", SLYK_PLAIN="0")
-    assert contents(one) == contents(root / "two/synthetic")
-    assert len(ShardSet.open(one)) == 240
-
-
-@pytest.mark.slow
-def test_after_kill_9_only_what_is_missing_is_written(root: Path, one: Path) -> None:
-    out = root / "killed/synthetic"
-    stage = start(root, "pipelines.normalize", *ARGUMENTS, "killed/synthetic", SLYK_NUM_CPUS="1", SLYK_PLAIN="0")
-    wait_for(lambda: len(list(out.glob("*.json"))) >= 3, "three shards")
-    kill(stage.pid)
-    stage.communicate()
-    wait_for(lambda: not processes_of(root), "the end of the killed stage's Ray")
-    assert not (out / manifest.NAME).exists()
-    before = {path.stem: path.stat().st_mtime_ns for path in out.glob("*.json")}
-    assert 3 <= len(before) < NUM_SHARDS
-    said = run(root, "pipelines.normalize", *ARGUMENTS, "killed/synthetic", SLYK_NUM_CPUS="2")
-    assert f"{len(before)} of {NUM_SHARDS} shards were complete, {NUM_SHARDS - len(before)} written" in said
-    assert {name: (out / f"{name}.json").stat().st_mtime_ns for name in before} == before
-    assert contents(out) == contents(one)
+    run(tmp_path, "pipelines.normalize", *ARGUMENTS, "two/synthetic", SLYK_NUM_CPUS="2", SLYK_PLAIN="0")
+    one, two = (
+        {path.name: path.read_bytes() for path in (tmp_path / name / "synthetic").iterdir()} for name in ("one", "two")
+    )
+    assert one == two and len(ShardSet.open(tmp_path / "one/synthetic")) == 240
+    wait_for(lambda: not processes_of(tmp_path), "the end of every Ray")
 
 
 @pytest.mark.slow
