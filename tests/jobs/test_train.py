@@ -285,11 +285,10 @@ def metric_steps(root: Path, name: str) -> list[int]:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("num_workers", ["0", "1"])
-def test_a_loss_that_is_not_finite_names_step_and_keys(root: Path, num_workers: str) -> None:
+def test_a_loss_that_is_not_finite_names_step_and_keys(root: Path) -> None:
     write_params(root, pretrain={"learning_rate": 1e6, "precision": "fp32"})
     arguments = ("--shards", SHARDS, "--out", "models/nan", "--report", "reports")
-    said = run(root, "jobs.pretrain", *arguments, status=2, SLYK_NUM_CPUS="1", SLYK_NUM_WORKERS=num_workers)
+    said = run(root, "jobs.pretrain", *arguments, status=2, SLYK_NUM_CPUS="1", SLYK_NUM_WORKERS="0")
     assert re.search(r"error: loss is nan at step \d; samples of the batch: p00\d/00\d, ", said), said
     assert not (root / "models/nan").exists()
 
