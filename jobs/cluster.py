@@ -3,6 +3,7 @@
 import logging
 import os
 import secrets
+import signal
 import sys
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
@@ -69,6 +70,7 @@ def connect() -> Iterator[Any]:
         yield ray
         return
     _start(ray)
+    signal.signal(signal.SIGTERM, signal.default_int_handler)  # as Ctrl-C: Ray's own prints addresses and aborts
     configure_data()
     try:
         yield ray

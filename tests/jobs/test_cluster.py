@@ -37,3 +37,22 @@ def test_ray_imported_without_authentication_is_told() -> None:
     assert done.stderr.endswith(
         "SlykError: ray was imported without authentication: set RAY_AUTH_MODE=token before Python starts\n"
     )
+
+
+@pytest.mark.slow
+def test_sigterm_ends_a_stage_as_ctrl_c_does() -> None:
+    """As batch schedulers end what ran out of time."""
+    code = """
+import os, signal
+from jobs.cluster import connect
+from jobs.stage import stage
+
+def main():
+    with connect():
+        os.kill(os.getpid(), signal.SIGTERM)
+
+stage(main)
+"""
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=120)
+    assert done.returncode == 130
+    assert done.stderr == "interrupted: what is complete stays; the same command goes on from there\n"
