@@ -23,7 +23,7 @@ def resolve_model(spec: str) -> Path:
         return resolve(spec)
     from jobs import tracking
 
-    client = tracking.connect()
+    client = tracking.connect(make=False)
     name, alias, number = _parts(spec)
     version = find_version(client, alias, name) if alias else _version(client, name, number)
     if version is None:
@@ -75,7 +75,7 @@ def champion_or_challenger() -> tuple[Path, str]:
     """The model that predictions come from: the champion, else the challenger; and which of them it is."""
     from jobs import tracking
 
-    client = tracking.connect()
+    client = tracking.connect(make=False)
     for alias in (CHAMPION, CHALLENGER):
         version = find_version(client, alias)
         if version is not None:

@@ -71,7 +71,7 @@ def print_comparison(console: Console | None = None) -> None:
     from jobs import tracking
     from jobs.models import MODEL, all_versions
 
-    client = tracking.connect()
+    client = tracking.connect(make=False)
     console = console or Console()
     versions = [client.get_model_version(MODEL, v.version) for v in all_versions(client)]
     console.print(versions_table(versions[::-1]))

@@ -66,9 +66,17 @@ def load_mlflow() -> Any:
     return mlflow
 
 
-def connect() -> Any:
-    """An `MlflowClient` of a store that answers and holds the experiment. Raises SlykError saying what to do."""
+def connect(*, make: bool = True) -> Any:
+    """An `MlflowClient` of a store that answers and holds the experiment. Raises SlykError saying what to do.
+
+    make: a SQLite store that is not there yet; who only reads asks for none.
+    """
     uri = store_uri()
+    if uri.startswith(SQLITE) and not make and not Path(uri.removeprefix(SQLITE)).exists():
+        raise SlykError(
+            f"{uri.removeprefix(SQLITE)} not found, so there are no runs and no models: run `dvc repro` first, or set "
+            "SLYK_ROOT to the project folder"
+        )
     if uri.startswith(SQLITE) and not os.access(Path(uri.removeprefix(SQLITE)).parent, os.W_OK):
         raise SlykError(f"{uri.removeprefix(SQLITE)} cannot be written: set SLYK_ROOT to a folder that you may write")
     mlflow = load_mlflow()

@@ -153,6 +153,17 @@ def test_compare_names_objectives(
     assert "byol conditioned 24.02 → 21.50" in capsys.readouterr().out
 
 
+@pytest.mark.parametrize("command", [("compare",), ("predict", "photo.jpg")])
+def test_who_only_reads_makes_no_store(
+    command: tuple[str, ...], tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("SLYK_ROOT", str(tmp_path))
+    monkeypatch.delenv("MLFLOW_TRACKING_URI", raising=False)
+    assert slyk(monkeypatch, *command) == 2
+    assert f"{tmp_path}/mlflow.db not found, so there are no runs and no models" in capsys.readouterr().err
+    assert list(tmp_path.iterdir()) == []
+
+
 @pytest.mark.slow
 def test_predict_takes_the_challenger_and_says_so(
     root: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
