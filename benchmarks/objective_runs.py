@@ -9,6 +9,7 @@ from typing import Any, NamedTuple
 import torch
 from torch import Tensor, nn
 
+from jobs.train import code_of
 from slyk.config import Params
 from slyk.datasets.protocols import roles
 from slyk.files import digest
@@ -125,7 +126,14 @@ def train(way: Way, *, seed: int, shards: Path, groups: tuple[str, ...], folder:
     """Trains, or goes on where a run was ended, in `folder`."""
     samples = Samples([ShardSet[Any].open(shards, groups)])
     plan = Plan(len(samples), BATCH, max(1, way.epochs), seed)
-    fingerprint = digest({"way": repr(way), "seed": seed, "manifest": samples.sets[0].manifest.digest})
+    made_of = {
+        "way": repr(way),
+        "shared": (BATCH, WARMUP_EPOCHS, MOMENTUM, WEIGHT_DECAY),
+        "seed": seed,
+        "groups": groups,
+    }
+    made_of |= {"manifest": samples.sets[0].manifest.digest, "code": code_of(__file__)}
+    fingerprint = digest(made_of)
     torch.manual_seed(seed)
     precision = resolve_precision("auto", torch.device("cpu"))
     trainable = trainable_of(way)
@@ -152,7 +160,7 @@ def train(way: Way, *, seed: int, shards: Path, groups: tuple[str, ...], folder:
         None,
         torch.device("cpu"),
     )
-    seeing = Seeing(way.face_px, way.views, seed, eyes=module.sees_eyes)
+    seeing = Seeing(way.face_px, way.views, seed, eyes=module.sees_eyes, places=module.num_places(way.face_px))
     batches = loader(Augmented(samples, seeing), plan, start=start)
     report_at = {plan.steps_at(epoch) for epoch in range(1, way.epochs + 1)}
     began = time.process_time()

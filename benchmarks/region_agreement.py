@@ -94,7 +94,8 @@ def learned(recipe: PretrainRecipe, kept: Path) -> RegionAwareness:
     torch.manual_seed(recipe.seed)
     module = recipe.module()
     assert isinstance(module, RegionAwareness)
-    wanted = {"fingerprint": digest(recipe.fingerprint())}
+    manifests = [source.opened().manifest.digest for source in recipe.sources]
+    wanted = {"fingerprint": digest({**recipe.fingerprint(), "manifests": manifests})}
     if kept.is_file():
         with safe_open(kept, "pt") as file:
             same = file.metadata() == wanted

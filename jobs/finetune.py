@@ -12,13 +12,13 @@ from torch.optim import Optimizer
 from jobs import tracking
 from jobs.pretrain import provenance, training_sources
 from jobs.stage import stage
-from jobs.train import CODE, train
+from jobs.train import code_of, train
 from jobs.train_recipe import Source
 from slyk.bundle import Bundle, bundle_digest, describe, load_bundle, save_bundle
 from slyk.config import Params, load_params
 from slyk.config.training import FinetuneGaze
 from slyk.errors import ParamsError
-from slyk.files import code_digest, resolve
+from slyk.files import resolve
 from slyk.models.encoder import Encoder, EncoderConfig
 from slyk.models.pmn import PMN, PMNConfig
 from slyk.shards import manifest
@@ -139,7 +139,7 @@ class FinetuneRecipe:
             "params": self.settings.model_dump(),
             "chosen": [source.chosen() for source in self.sources],
             "encoder": bundle_digest(self.encoder) if self.pretrained else load_bundle(self.encoder).config["model"],
-            "code": code_digest(CODE),
+            "code": code_of(__file__),
         }
 
     def module(self) -> nn.Module:

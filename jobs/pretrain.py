@@ -13,14 +13,14 @@ from jobs import tracking
 from jobs.pretrain_pictures import save_pictures
 from jobs.roles import roles_of
 from jobs.stage import stage
-from jobs.train import CODE, train
+from jobs.train import code_of, train
 from jobs.train_recipe import Source
 from slyk.bundle import describe, save_bundle
 from slyk.config import Params, load_params
 from slyk.config.training import Pretrain
 from slyk.datasets import protocols
 from slyk.errors import ParamsError
-from slyk.files import code_digest, resolve, sha256
+from slyk.files import resolve, sha256
 from slyk.models.encoder import Encoder, EncoderConfig
 from slyk.objectives import OBJECTIVES
 from slyk.objectives.objective import Objective, ObjectiveConfig
@@ -107,7 +107,7 @@ class PretrainRecipe:
             "weights": None if self.weights is None else sha256(self.weights),
             "chosen": [source.chosen() for source in self.sources],
             "watched": [source.chosen() for source in self.watched],
-            "code": code_digest(CODE),
+            "code": code_of(__file__),
         }
 
     @property
@@ -151,7 +151,8 @@ class PretrainRecipe:
         p = self.settings
         views = (p.views, p.second_views or p.views)[: module.num_views]
         augmentations = tuple(Augmentation(**chosen.model_dump()) for chosen in views)
-        return Seeing(self.face_px, augmentations, self.seed, eyes=module.sees_eyes)
+        places = module.num_places(self.face_px)
+        return Seeing(self.face_px, augmentations, self.seed, eyes=module.sees_eyes, places=places)
 
     def watcher(self, module: nn.Module, device: torch.device, precision: str) -> Watcher | None:
         if not self.watched:

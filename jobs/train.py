@@ -19,11 +19,15 @@ from jobs.train_progress import progress, shown
 from jobs.train_recipe import Recipe
 from jobs.train_worker import Run, worker
 from slyk.errors import TrainingError
-from slyk.files import alone_in, digest, resolve
+from slyk.files import alone_in, code_digest, digest, resolve, sha256
 from slyk.training import checkpoint as checkpoints
 from slyk.training.batches import Plan, Samples
 
-CODE = ("geometry/angles.py", "losses", "metrics.py", "models", "objectives", "shards", "tasks", "training", "views")
+CODE = (
+    *("geometry/angles.py", "losses", "metrics.py", "models", "objectives", "ranks.py", "shards", "tasks", "training"),
+    "views",
+)
+JOBS = ("train.py", "train_recipe.py", "train_worker.py")
 MAX_FAILURES = 3  # of workers, before the run gives up
 KEPT_DAYS = 7  # of a run that nobody goes on with
 
@@ -59,6 +63,12 @@ def train(recipe: Recipe, log: TrainingLog) -> Iterator[Trained]:
         yield trained
         for done in (name, f"{name}.alone"):
             shutil.rmtree(folder / done, ignore_errors=True)
+
+
+def code_of(stage: str) -> str:
+    """Digest of all source that a result depends on; stage: the file of the stage's own."""
+    jobs = Path(__file__).parent
+    return digest({"slyk": code_digest(CODE), "jobs": [sha256(jobs / name) for name in (*JOBS, Path(stage).name)]})
 
 
 def num_workers() -> int:
@@ -130,14 +140,19 @@ def _cause(error: Exception) -> OSError | None:
 def _sweep(folder: Path, stage: str, name: str) -> None:
     """Removes what other runs of this stage left that were given up: nothing was written there for days.
 
-    name: of the run that starts, which goes on however old it is.
+    Each run whole: the lock of one that goes on is as old as its start. name: of the run that starts, which goes on
+    however old it is.
     """
-    for old in folder.glob(f"{stage.replace('@', '-')}-*"):
-        if old.name.startswith(name):
+    runs: dict[str, list[Path]] = {}
+    for path in folder.glob(f"{stage.replace('@', '-')}-*"):
+        runs.setdefault(path.name.partition(".")[0], []).append(path)
+    for run, paths in runs.items():
+        newest = max(part.stat().st_mtime for path in paths for part in (path, *path.rglob("*")))
+        if run == name or time.time() - newest <= KEPT_DAYS * 86_400:
             continue
-        if time.time() - max(path.stat().st_mtime for path in (old, *old.rglob("*"))) > KEPT_DAYS * 86_400:
-            print(f"{stage}: removing {old}, a run that nobody went on with for {KEPT_DAYS} days", flush=True)
-            shutil.rmtree(old) if old.is_dir() else old.unlink()
+        print(f"{stage}: removing {folder / run}, a run that nobody went on with for {KEPT_DAYS} days", flush=True)
+        for path in paths:
+            shutil.rmtree(path) if path.is_dir() else path.unlink()
 
 
 def _cpus_per_worker(ray: Any, count: int) -> int:

@@ -15,7 +15,7 @@ from jobs.train_recipe import Recipe
 from slyk.errors import SlykError, TrainingError
 from slyk.training import checkpoint as checkpoints
 from slyk.training.batches import Augmented, Plan, Samples, loader
-from slyk.training.loop import Report, Settings, channels_last, fit, resolve_precision
+from slyk.training.loop import Report, Settings, channels_last, fit, resolve_precision, synchronized
 from slyk.training.schedules import warmup_cosine
 
 
@@ -92,7 +92,7 @@ def _learner(run: Run, device: torch.device, precision: str, num_ranks: int) -> 
     torch.manual_seed(run.recipe.seed)
     module = channels_last(run.recipe.module().to(device), precision)
     if num_ranks > 1 and device.type == "cuda":  # on processors batch norm takes each worker's own statistics
-        module = nn.SyncBatchNorm.convert_sync_batchnorm(module)  # type: ignore[no-untyped-call]
+        module = synchronized(module)
     if run.recipe.compile:
         module.compile()
     wrapped = nn.parallel.DistributedDataParallel(module) if num_ranks > 1 else module

@@ -25,13 +25,12 @@ class Split(NamedTuple):
     hidden: Tensor
 
 
-def split(batch: int, num_patches: int, hidden_share: float, device: torch.device | None = None) -> Split:
-    """Draws for each sample which patches are hidden: of all the same number, at least one, never all.
-
-    By torch's generator.
-    """
+def split(chance: Tensor, hidden_share: float) -> Split:
+    """Of patches, each with a uniform number (B, N), those with the least are hidden: of all samples the same number,
+    at least one, never all."""
+    num_patches = chance.shape[1]
     num_hidden = min(max(1, round(hidden_share * num_patches)), num_patches - 1)
-    order = torch.rand(batch, num_patches, device=device).argsort(dim=1)
+    order = chance.argsort(dim=1, stable=True)
     return Split(order[:, num_hidden:], order[:, :num_hidden])
 
 
@@ -84,11 +83,14 @@ class Masked(Objective):
         super().__init__(face_branch_only(encoder), config)
         self.decoder = Decoder(encoder.face.num_channels, config, 3 * encoder.face.patch_px**2)
 
+    def num_places(self, face_px: int) -> int:
+        return (face_px // self.face.patch_px) ** 2
+
     def embed(self, images: Images) -> Tensor:
         return pooled(self.encoder, self.encoder.face, images)
 
     def forward(self, pair: Pair) -> Outcome:
-        drawn = self._drawn(pair.first.face)
+        drawn = self._drawn(pair.first.face, pair.chance)
         loss = reconstruction_loss(drawn.predicted, taken(drawn.pixels, drawn.which.hidden))
         return Outcome(loss, drawn.tokens.float().mean(dim=1).detach(), None)
 
@@ -98,7 +100,7 @@ class Masked(Objective):
 
         The network draws each patch but for its mean and deviation, which are the true ones here.
         """
-        drawn = self._drawn(faces)
+        drawn = self._drawn(faces, torch.empty(0))
         true = taken(drawn.pixels, drawn.which.hidden)
         mean, deviation = moments(true)
         size, rows = self.face.patch_px, faces.shape[2] // self.face.patch_px
@@ -115,10 +117,12 @@ class Masked(Objective):
         assert isinstance(self.encoder.face, PatchTrunk)
         return self.encoder.face
 
-    def _drawn(self, faces: Tensor) -> "_Drawn":
+    def _drawn(self, faces: Tensor, chance: Tensor) -> "_Drawn":
         images = self.encoder.normalize(faces)
         height, width = grid = self.face.grid(images)
-        which = split(len(images), height * width, self.config.hidden_share, images.device)
+        if not chance.numel():
+            chance = torch.rand(len(images), height * width, device=images.device)
+        which = split(chance, self.config.hidden_share)
         tokens = self.face.tokens(images, which.seen)
         predicted = self.decoder(tokens, which, grid).float()
         return _Drawn(which, tokens, predicted, patches(images, self.face.patch_px))

@@ -15,12 +15,14 @@ Equivariance = Literal["none", "conditioned", "shuffled"]
 class Pair(NamedTuple):
     """Two augmented views of the same B faces. turn (B, 2, 2): of O(2), carries the first into the second.
 
-    An objective that takes one view (`num_views`) finds it in both places.
+    An objective that takes one view (`num_views`) finds it in both places. chance (B, num_places): uniform in [0, 1),
+    of what it hides; where it is empty, torch's generator is asked.
     """
 
     first: Images
     second: Images
     turn: Tensor
+    chance: Tensor = torch.empty(0)
 
 
 class Outcome(NamedTuple):
@@ -66,6 +68,10 @@ class Objective(nn.Module):
     def embed(self, images: Images) -> Tensor:
         """Features (B, D) of faces by what the objective trains in the encoder: what probes read."""
         raise NotImplementedError
+
+    def num_places(self, face_px: int) -> int:
+        """How many places of a face of face_px x face_px it may hide, a number of `Pair.chance` each."""
+        return 0
 
     def followed(self) -> Sequence[tuple[nn.Module, nn.Module]]:
         """Pairs of online and target network; none where nothing follows."""

@@ -28,7 +28,7 @@ class Pretraining:
         self._compared: Tensor | None = None
 
     def forward(self, batch: Batch) -> Step:
-        outcome: Outcome = self.wrapped(Pair(batch.views[0], batch.views[-1], batch.turn))
+        outcome: Outcome = self.wrapped(Pair(batch.views[0], batch.views[-1], batch.turn, batch.chance))
         self._compared = outcome.compared  # in training: before batch norm knows its means, evaluation tells little
         return Step(outcome.loss, outcome.embeddings)
 

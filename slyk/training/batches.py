@@ -19,20 +19,23 @@ from slyk.views import fused_cv, fused_torch
 from slyk.views.augmentation import Augmentation, Draws, draw, numbers
 from slyk.views.single import View
 
+NO_CHANCE = torch.empty(0)
+
 
 class Batch(NamedTuple):
     """views: one Images a view; turn (B, 2, 2): of O(2), carries the first view into the last; gaze (B, 2) radians of
-    the first view, NaN without a label; keys of the samples."""
+    the first view, NaN without a label; keys of the samples; chance (B, places): see Seeing."""
 
     views: tuple[Images, ...]
     turn: Tensor
     gaze: Tensor
     keys: list[str]
+    chance: Tensor = NO_CHANCE
 
     def part(self, which: slice) -> "Batch":
         """Some of its samples."""
         views = tuple(Images(*(images[which] for images in view)) for view in self.views)
-        return Batch(views, self.turn[which], self.gaze[which], self.keys[which])
+        return Batch(views, self.turn[which], self.gaze[which], self.keys[which], self.chance[which])
 
 
 class Samples(Sequence[tuple[Sample, CropSpec]]):
@@ -130,7 +133,8 @@ class Plan:
 class Seeing:
     """How samples are seen: a view for each augmentation, a function of (seed, epoch, sample, view) alone.
 
-    eyes: whether eyes are cut; on_device: views are left to `Unseen.seen`, by the engine for GPUs.
+    eyes: whether eyes are cut; on_device: views are left to `Unseen.seen`, by the engine for GPUs; places: how many
+    uniform numbers come with each sample besides, for what an objective hides of it (Objective.num_places).
     """
 
     face_px: int
@@ -138,6 +142,7 @@ class Seeing:
     seed: int
     eyes: bool = True
     on_device: bool = False
+    places: int = 0
 
 
 class Stored(NamedTuple):
@@ -156,6 +161,7 @@ class Unseen(NamedTuple):
     turn: Tensor
     gaze: Tensor
     keys: list[str]
+    chance: Tensor = NO_CHANCE
 
     def seen(self, device: torch.device) -> Batch:
         """Moves the squares to a device and makes the views there."""
@@ -168,8 +174,8 @@ class Unseen(NamedTuple):
             Images(*(torch.cat(parts)[back] for parts in zip(*per_view, strict=True)))
             for per_view in zip(*views, strict=True)
         )
-        turn, gaze = (t.to(device, non_blocking=True) for t in (self.turn, self.gaze))
-        return Batch(whole, turn, gaze, self.keys)
+        turn, gaze, chance = (t.to(device, non_blocking=True) for t in (self.turn, self.gaze, self.chance))
+        return Batch(whole, turn, gaze, self.keys, chance)
 
 
 class Augmented(Dataset[Batch | Unseen]):
@@ -185,7 +191,9 @@ class Augmented(Dataset[Batch | Unseen]):
             gaze[rows] = draws[0].of_gaze(self.samples.sets[which].gaze[own])
             turn[rows] = draws[-1].turn @ draws[0].turn.transpose(0, 2, 1)
         keys = [self.samples.sets[which].key(own) for which, own in map(self.samples.place, (i for _, i in places))]
-        about = (torch.from_numpy(turn.astype(np.float32)), torch.from_numpy(gaze.astype(np.float32)), keys)
+        chance = numbers(self.seeing.seed, places, len(self.seeing.augmentations), self.seeing.places)
+        turns, gazes, chances = (torch.from_numpy(part.astype(np.float32)) for part in (turn, gaze, chance))
+        about = (turns, gazes, keys, chances)
         if self.seeing.on_device:
             return Unseen(tuple(self._stored(*part) for part in parts), self.seeing, *about)
         return Batch(self._views(parts, len(places)), *about)
@@ -207,8 +215,8 @@ class Augmented(Dataset[Batch | Unseen]):
 
     def _stored(self, which: int, own: NDArray[np.int64], rows: NDArray[np.int64], draws: tuple[Draws, ...]) -> Stored:
         face, *eyes = map(torch.from_numpy, self._pictures(which, own))
-        if not self.seeing.eyes:  # memory that nobody wrote need not travel
-            eyes = [eye[:, :0, :0] for eye in eyes]
+        if not self.seeing.eyes:  # memory that nobody wrote need not travel, and a slice would take it along
+            eyes = [eye.new_empty(len(eye), 0, 0, 3) for eye in eyes]
         return Stored(rows, fused_torch.Stored(face, *eyes), draws)
 
     def _views(self, parts: list["_Part"], count: int) -> tuple[Images, ...]:

@@ -7,6 +7,7 @@ from collections.abc import Callable, Collection, Iterable, Iterator
 from typing import Any, NamedTuple, Protocol
 
 import torch
+from timm.layers import convert_sync_batchnorm
 from timm.optim import Lars
 from torch import Tensor, nn
 from torch.optim import AdamW, Optimizer
@@ -174,7 +175,10 @@ def adamw(groups: Iterable[tuple[nn.Module, float]], *, weight_decay: float, bet
 
 def lars(groups: Iterable[tuple[nn.Module, float]], *, weight_decay: float) -> Optimizer:
     """LARS as BYOL and FRA use it: momentum 0.9, trust 0.001; biases and norms without decay and without scaling."""
-    optimizer: Optimizer = Lars(_decayed(groups, weight_decay), momentum=0.9, trust_coeff=0.001)
+    parameters = _decayed(groups, weight_decay)
+    for group in parameters:  # else timm scales only where there is decay
+        group["always_adapt"] = group["params"][0].ndim > 1
+    optimizer: Optimizer = Lars(parameters, momentum=0.9, trust_coeff=0.001)
     return optimizer
 
 
@@ -191,16 +195,26 @@ def _decayed(groups: Iterable[tuple[nn.Module, float]], weight_decay: float) -> 
 
 
 def resolve_precision(wanted: str, device: torch.device) -> str:
-    """`auto`: bf16 on GPUs and on processors with bf16 arithmetic, else fp32."""
+    """`auto`: bf16 on GPUs and processors with bf16 arithmetic, else fp32: some GPUs only emulate it."""
     if wanted != "auto":
         return wanted
-    has_bf16 = device.type == "cuda" or torch.cpu._is_avx512_bf16_supported()
-    return "bf16" if has_bf16 else "fp32"
+    if device.type == "cuda":
+        return "bf16" if torch.cuda.is_bf16_supported(including_emulation=False) else "fp32"
+    return "bf16" if torch.cpu._is_avx512_bf16_supported() else "fp32"
 
 
 def channels_last(module: nn.Module, precision: str) -> nn.Module:
-    """Channels-last memory pays with bf16; in fp32 it slows a CPU down threefold."""
+    """Channels-last weights pay with bf16; in fp32 they slow a CPU down. Pictures come channels-last as they are."""
     return module.to(memory_format=torch.channels_last) if precision == "bf16" else module  # type: ignore[call-overload]
+
+
+def synchronized(module: nn.Module) -> nn.Module:
+    """With batch norm by the statistics of all workers, which only GPUs can.
+
+    By timm's converter: torch's own drops the activations that timm fuses with batch norm, without a word.
+    """
+    converted: nn.Module = convert_sync_batchnorm(module)
+    return converted
 
 
 def autocast(precision: str, device: torch.device) -> contextlib.AbstractContextManager[object]:
@@ -221,5 +235,5 @@ def _on(device: torch.device, batch: Batch | Unseen) -> Batch:
     if device.type == "cpu":
         return batch
     views = tuple(Images(*(t.to(device, non_blocking=True) for t in images)) for images in batch.views)
-    turn, gaze = (t.to(device, non_blocking=True) for t in (batch.turn, batch.gaze))
-    return Batch(views, turn, gaze, batch.keys)
+    turn, gaze, chance = (t.to(device, non_blocking=True) for t in (batch.turn, batch.gaze, batch.chance))
+    return Batch(views, turn, gaze, batch.keys, chance)

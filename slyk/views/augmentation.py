@@ -74,9 +74,9 @@ class Draws(NamedTuple):
         return np.asarray(pitchyaw_from_vector(np.concatenate([seen, vectors[:, 2:]], axis=1)))
 
 
-def numbers(seed: int, places: Sequence[tuple[int, int]], view: int) -> Array:
-    """(N, NUM_DRAWS) uniform in [0, 1): a function of (seed, epoch, sample, view) for each place (epoch, sample)."""
-    found = np.empty((len(places), NUM_DRAWS))
+def numbers(seed: int, places: Sequence[tuple[int, int]], view: int, count: int = NUM_DRAWS) -> Array:
+    """(N, count) uniform in [0, 1): a function of (seed, epoch, sample, view) for each place (epoch, sample)."""
+    found = np.empty((len(places), count))
     bits = np.random.Philox(key=[seed, 0])
     generator, start = np.random.Generator(bits), bits.state  # a generator a place would cost six times as much
     key = start["state"]["key"]

@@ -165,8 +165,8 @@ def test_pretrain_then_finetune(root: Path) -> None:
 @pytest.mark.slow
 @pytest.mark.filterwarnings("ignore:The ``noload`` loader strategy")  # of MLflow
 def test_kill_9_three_times_of_two_workers_changes_nothing(root: Path) -> None:
-    """With dropout and sums over workers in the loss; MLflow has one run of it, with each step once."""
-    write_params(root, pretrain={"epochs": 12, "objective": "region_awareness"})
+    """With dropout, bf16 and sums over workers in the loss; MLflow has one run of it, with each step once."""
+    write_params(root, pretrain={"epochs": 12, "objective": "region_awareness", "precision": "bf16"})
     arguments = ("jobs.pretrain", "--shards", SHARDS, "--report", "reports", "--out")
     run(root, *arguments, "models/undisturbed", SLYK_NUM_CPUS="2", SLYK_NUM_WORKERS="2")
     stage = start(root, *arguments, "models/disturbed", SLYK_NUM_CPUS="2", SLYK_NUM_WORKERS="2")
@@ -229,8 +229,10 @@ def test_an_interrupted_run_says_how_to_go_on(root: Path) -> None:
 
 
 def test_runs_that_were_given_up_are_swept(tmp_path: Path) -> None:
-    """Those of this stage, after a week, but never the one that starts."""
+    """Those of this stage, after a week, but never the one that starts, and never the lock of one that goes on."""
     for name in ("pretrain-old", "pretrain-new", "pretrain-own", "finetune-gaze-old"):
+        (tmp_path / f"{name}.alone").mkdir()
+        os.utime(tmp_path / f"{name}.alone", (0, 0))
         (tmp_path / name / "checkpoint_0").mkdir(parents=True)
         if name != "pretrain-new":
             for path in (tmp_path / name / "checkpoint_0", tmp_path / name):
@@ -238,7 +240,9 @@ def test_runs_that_were_given_up_are_swept(tmp_path: Path) -> None:
     (tmp_path / "pretrain-old.error").write_text("")
     os.utime(tmp_path / "pretrain-old.error", (0, 0))
     _sweep(tmp_path, "pretrain", "pretrain-own")
-    assert sorted(path.name for path in tmp_path.iterdir()) == ["finetune-gaze-old", "pretrain-new", "pretrain-own"]
+    assert sorted(path.name for path in tmp_path.iterdir()) == [
+        f"{name}{end}" for name in ("finetune-gaze-old", "pretrain-new", "pretrain-own") for end in ("", ".alone")
+    ]
 
 
 @pytest.mark.slow

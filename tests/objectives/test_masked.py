@@ -47,24 +47,30 @@ def trunk(module: Masked) -> PatchTrunk:
 @pytest.mark.parametrize(("share", "num", "hidden"), [(0.75, 144, 108), (0.7, 16, 11), (0.01, 4, 1), (0.99, 4, 3)])
 def test_each_sample_hides_as_many(share: float, num: int, hidden: int) -> None:
     torch.manual_seed(0)
-    which = split(8, num, share)
+    which = split(torch.rand(8, num), share)
     assert which.hidden.shape == (8, hidden) and which.seen.shape == (8, num - hidden)
     both = torch.cat(which, dim=1).sort(dim=1).values
     assert torch.equal(both, torch.arange(num).expand(8, -1))
 
 
-def test_what_is_hidden_is_drawn_by_torchs_generator() -> None:
-    draws = []
-    for seed in (3, 3, 4):
+def test_what_is_hidden_is_a_samples_own(module: Masked) -> None:
+    """Whatever the generator, and whoever else is in the batch: workers and micro-batches change nothing."""
+    chance, whole = torch.rand(4, module.num_places(32)), pair()
+    embeddings = []
+    for seed, rows in ((3, slice(0, 4)), (4, slice(2, 4)), (4, slice(0, 2))):
         torch.manual_seed(seed)
-        draws.append(split(8, 16, 0.75).hidden)
-    assert torch.equal(draws[0], draws[1]) and not torch.equal(draws[0], draws[2])
-    assert not torch.equal(draws[0][0].sort().values, draws[0][1].sort().values)
+        images = Images(*(part[rows] for part in whole.first))
+        embeddings.append(module(Pair(images, images, whole.turn[rows], chance[rows])).embeddings)
+    torch.testing.assert_close(embeddings[0], torch.cat([embeddings[2], embeddings[1]]))
+    hidden = split(chance, 0.7).hidden
+    assert not torch.equal(hidden[0].sort().values, hidden[1].sort().values)
+    other = Pair(whole.first, whole.second, whole.turn, chance.flip(0))
+    assert not torch.allclose(module(other).embeddings, embeddings[0])
 
 
 def test_every_patch_is_hidden_as_often() -> None:
     torch.manual_seed(0)
-    counts = split(4000, 16, 0.75).hidden.flatten().bincount(minlength=16)
+    counts = split(torch.rand(4000, 16), 0.75).hidden.flatten().bincount(minlength=16)
     assert (counts - 3000).abs().max() < 5 * (4000 * 0.75 * 0.25) ** 0.5
 
 
@@ -74,7 +80,7 @@ def test_the_loss_is_what_its_parts_say(module: Masked) -> None:
     torch.manual_seed(5)
     loss, embeddings, _ = module(views)
     torch.manual_seed(5)
-    which = split(4, 16, 0.7)
+    which = split(torch.rand(4, 16), 0.7)
     images = module.encoder.normalize(views.first.face)
     tokens = trunk(module).tokens(images, which.seen)
     squares = []
@@ -93,7 +99,7 @@ def test_the_loss_is_what_its_parts_say(module: Masked) -> None:
 def test_hidden_pixels_do_not_reach_the_encoder(module: Masked) -> None:
     """Other pixels in hidden patches change what is wanted, not what is drawn."""
     torch.manual_seed(5)
-    which = split(1, 16, 0.7)
+    which = split(torch.rand(1, 16), 0.7)
     face = random_images(1, 32).face
     other = patches(face, 8).scatter(1, which.hidden[..., None].expand(-1, -1, 192), 0)
     changed = other.reshape(1, 4, 4, 8, 8, 3).permute(0, 5, 1, 3, 2, 4).reshape(1, 3, 32, 32)
@@ -109,7 +115,7 @@ def test_hidden_pixels_do_not_reach_the_encoder(module: Masked) -> None:
 def test_the_decoder_knows_places_not_order() -> None:
     torch.manual_seed(0)
     decoder = Decoder(24, CONFIG, 12)
-    which, tokens = split(2, 6, 0.5), torch.randn(2, 3, 24)
+    which, tokens = split(torch.rand(2, 6), 0.5), torch.randn(2, 3, 24)
     drawn = decoder(tokens, which, (2, 3))
     assert drawn.shape == (2, 3, 12)
     turned = decoder(tokens.flip(1), Split(which.seen.flip(1), which.hidden.flip(1)), (2, 3))
@@ -147,7 +153,7 @@ def test_pictures_keep_what_is_seen(module: Masked) -> None:
     """Grey or drawn is what is hidden alone; a perfect network would draw the face itself."""
     faces = pair().first.face
     torch.manual_seed(5)
-    which = split(4, 16, 0.7)
+    which = split(torch.rand(4, 16), 0.7)
     torch.manual_seed(5)
     seen, whole = (patches(shown, 8) for shown in module.pictures(faces))
     true = patches(faces, 8)

@@ -93,7 +93,7 @@ def test_loss_embeddings_and_what_is_compared(name: str) -> None:
 
 def test_the_loss_is_symmetric_in_the_views(name: str) -> None:
     module = made(name).eval()
-    a, b, turn = pair()
+    a, b, turn, _ = pair()
     assert module(Pair(a, b, turn))[0].item() == pytest.approx(module(Pair(b, a, turn.mT))[0].item(), abs=1e-5)
 
 
@@ -151,8 +151,8 @@ def test_pretraining_drives_it_and_the_loss_falls(name: str) -> None:
     module = made(name)
     trainable = Pretraining(module)
     optimizer = adamw([(module, 3e-3)], weight_decay=0.0)
-    *views, turn = pair(8)
-    batch = Batch(tuple(views), turn, torch.full((8, 2), torch.nan), [])
+    first, second, turn, _ = pair(8)
+    batch = Batch((first, second), turn, torch.full((8, 2), torch.nan), [])
     losses, watched = [], []
     for step in range(10):
         result = trainable.forward(batch)

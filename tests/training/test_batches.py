@@ -197,8 +197,18 @@ def test_without_eyes_none_are_cut(augmented: Augmented) -> None:
     assert blind.views[0].right.shape == blind.views[1].left.shape == (2, 3, 0, 0)
     unseen = Augmented(augmented.samples, replace(augmented.seeing, eyes=False, on_device=True))[places]
     assert isinstance(unseen, Unseen)
-    assert unseen.stored[0].pictures.left.numel() == 0
+    assert unseen.stored[0].pictures.left.untyped_storage().nbytes() == 0
     assert unseen.seen(torch.device("cpu")).views[0].right.shape == (2, 3, 0, 0)
+
+
+def test_chance_is_of_sample_and_epoch(augmented: Augmented) -> None:
+    one = Augmented(augmented.samples, replace(augmented.seeing, places=9))
+    whole, part = seen(one, [(0, 1), (0, 2), (1, 1)]).chance, seen(one, [(0, 2)]).chance
+    assert whole.shape == (3, 9) and torch.equal(whole[1:2], part) and len({*whole.flatten().tolist()}) == 27
+    assert float(whole.min()) >= 0 and float(whole.max()) < 1
+    unseen = Augmented(one.samples, replace(one.seeing, on_device=True))[[(0, 2)]]
+    assert isinstance(unseen, Unseen) and torch.equal(unseen.seen(torch.device("cpu")).chance, part)
+    assert seen(augmented, [(0, 1)]).part(slice(0, 1)).chance.shape == (1, 0)
 
 
 def test_parts_of_a_batch(augmented: Augmented) -> None:

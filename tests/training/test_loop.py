@@ -8,9 +8,11 @@ import torch
 from torch import Tensor, nn
 
 from slyk.errors import TrainingError
+from slyk.models.backbones import BACKBONES, PATCH_PX
+from slyk.models.backbones import trunk as make_trunk
 from slyk.models.encoder import Images
 from slyk.training.batches import Batch
-from slyk.training.loop import Report, Settings, Step, adamw, channels_last, fit, lars, resolve_precision
+from slyk.training.loop import Report, Settings, Step, adamw, channels_last, fit, lars, resolve_precision, synchronized
 
 NO_IMAGE = torch.zeros(4, 3, 1, 1, dtype=torch.uint8)
 
@@ -124,7 +126,6 @@ def test_bf16_is_used_where_asked_for() -> None:
     list(fit(line, optimizer, batches(0, 1), settings(1, precision="bf16"), start=0, report_at=()))
     assert seen == [torch.bfloat16]
     assert resolve_precision("fp32", torch.device("cpu")) == "fp32"
-    assert resolve_precision("auto", torch.device("cuda")) == "bf16"
     assert resolve_precision("auto", torch.device("cpu")) in ("fp32", "bf16")
 
 
@@ -161,17 +162,38 @@ def test_parts_of_a_step_add_up_to_the_whole() -> None:
         torch.testing.assert_close(weights, ends[0][1])
 
 
-def test_lars_by_hand() -> None:
+@pytest.mark.parametrize("name", [name for name in BACKBONES if name != "vit_base"])
+def test_synchronized_batch_norm_keeps_what_a_trunk_computes(name: str) -> None:
+    """Its activations too, which timm fuses with batch norm."""
+    torch.manual_seed(0)
+    trunk, faces = make_trunk(name).eval(), torch.randn(2, 3, 96, 96)
+    before, names = trunk(faces), list(trunk.state_dict())
+    after = synchronized(trunk)
+    assert torch.equal(after(faces), before) and list(after.state_dict()) == names
+    norms = [type(part) for part in after.modules() if isinstance(part, nn.modules.batchnorm._BatchNorm)]
+    assert all(issubclass(kind, nn.SyncBatchNorm) for kind in norms) and bool(norms) == (name not in PATCH_PX)
+
+
+@pytest.mark.parametrize(("emulated", "chosen"), [(True, "fp32"), (False, "bf16")])
+def test_bf16_that_a_gpu_emulates_is_not_chosen(emulated: bool, chosen: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(
+        torch.cuda, "is_bf16_supported", lambda including_emulation=True: including_emulation or not emulated
+    )
+    assert resolve_precision("auto", torch.device("cuda")) == chosen
+
+
+@pytest.mark.parametrize("decay", [0.1, 0.0])
+def test_lars_by_hand(decay: float) -> None:
     """A matrix moves by learning rate x trust x |w| / |g + decay w| along its gradient; a bias as by plain SGD."""
     layer = nn.Linear(2, 1)
     with torch.no_grad():
         layer.weight.copy_(torch.tensor([[3.0, 4.0]]))
         layer.bias.zero_()
-    optimizer = lars([(layer, 0.5)], weight_decay=0.1)
+    optimizer = lars([(layer, 0.5)], weight_decay=decay)
     layer.weight.grad, layer.bias.grad = torch.tensor([[0.6, -0.8]]), torch.tensor([2.0])
     optimizer.step()
-    trust = 0.001 * 5.0 / (1.0 + 0.1 * 5.0)
-    moved = 0.5 * trust * (torch.tensor([[0.6, -0.8]]) + 0.1 * torch.tensor([[3.0, 4.0]]))
+    trust = 0.001 * 5.0 / (1.0 + decay * 5.0)
+    moved = 0.5 * trust * (torch.tensor([[0.6, -0.8]]) + decay * torch.tensor([[3.0, 4.0]]))
     torch.testing.assert_close(layer.weight.detach(), torch.tensor([[3.0, 4.0]]) - moved)
     torch.testing.assert_close(layer.bias.detach(), torch.tensor([-1.0]))
     optimizer.step()
