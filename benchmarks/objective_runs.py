@@ -9,10 +9,10 @@ from typing import Any, NamedTuple
 import torch
 from torch import Tensor, nn
 
-from jobs.train import code_of
+from jobs.train import CODE
 from slyk.config import Params
 from slyk.datasets.protocols import roles
-from slyk.files import digest
+from slyk.files import code_digest, digest
 from slyk.models.encoder import Encoder, EncoderConfig, Images
 from slyk.objectives import OBJECTIVES
 from slyk.objectives.objective import Objective, ObjectiveConfig
@@ -132,7 +132,7 @@ def train(way: Way, *, seed: int, shards: Path, groups: tuple[str, ...], folder:
         "seed": seed,
         "groups": groups,
     }
-    made_of |= {"manifest": samples.sets[0].manifest.digest, "code": code_of(__file__)}
+    made_of |= {"manifest": samples.sets[0].manifest.digest, "code": code_digest(CODE)}
     fingerprint = digest(made_of)
     torch.manual_seed(seed)
     precision = resolve_precision("auto", torch.device("cpu"))
