@@ -131,8 +131,9 @@ def train(way: Way, *, seed: int, shards: Path, groups: tuple[str, ...], folder:
         "shared": (BATCH, WARMUP_EPOCHS, MOMENTUM, WEIGHT_DECAY),
         "seed": seed,
         "groups": groups,
+        "manifest": samples.sets[0].manifest.digest,
+        "code": code_digest(CODE),
     }
-    made_of |= {"manifest": samples.sets[0].manifest.digest, "code": code_digest(CODE)}
     fingerprint = digest(made_of)
     torch.manual_seed(seed)
     precision = resolve_precision("auto", torch.device("cpu"))
